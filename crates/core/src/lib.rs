@@ -1,0 +1,11 @@
+//! The pure heart of Segwall: text → policy → ruleset → artifacts, every arrow a function of values.
+//!
+//! Nothing here reads files, sockets, the clock, the environment or randomness; `tests/tidy.rs` in the workspace holds that.
+
+pub mod analysis;
+pub mod diag;
+pub mod emit;
+pub mod policy;
+pub mod report;
+pub mod ruleset;
+pub mod source;

@@ -1,0 +1,12 @@
+//! Addresses, ports, flows: the words every other part of Segwall speaks in.
+//!
+//! A leaf: it knows nothing of policies, rule sets or the machine.
+
+mod addr;
+mod flow;
+mod port;
+pub mod proto;
+
+pub use addr::{AddrRange, Family, ParseAddrError, mask_address};
+pub use flow::{CtState, Flow, Header, InterfaceId, Packet, Place, Sent, TcpFlags};
+pub use port::PortRange;
