@@ -253,8 +253,7 @@ impl AddrRange {
     /// The address just above the range, if there is one in the family.
     #[must_use]
     pub fn after(&self) -> Option<IpAddr> {
-        (self.last != Self::all(self.family()).last)
-            .then(|| from_u128(self.family(), to_u128(self.last) + 1))
+        (self.last != Self::all(self.family()).last).then(|| from_u128(self.family(), to_u128(self.last) + 1))
     }
 
     /// Sorts ranges and joins those that overlap or touch.
@@ -264,8 +263,9 @@ impl AddrRange {
         let mut merged: Vec<Self> = Vec::with_capacity(ranges.len());
         for range in ranges {
             match merged.last_mut() {
-                Some(last) if last.family() == range.family()
-                    && (range.first <= last.last || last.after() == Some(range.first)) =>
+                Some(last)
+                    if last.family() == range.family()
+                        && (range.first <= last.last || last.after() == Some(range.first)) =>
                 {
                     last.last = last.last.max(range.last);
                 }
@@ -293,9 +293,7 @@ impl FromStr for AddrRange {
     type Err = ParseAddrError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let address = |part: &str| {
-            part.parse::<IpAddr>().map_err(|_| ParseAddrError::NotAnAddress(part.to_owned()))
-        };
+        let address = |part: &str| part.parse::<IpAddr>().map_err(|_| ParseAddrError::NotAnAddress(part.to_owned()));
         if let Some((network, len_text)) = text.split_once('/') {
             let addr = address(network)?;
             let len = len_text

@@ -187,4 +187,3 @@ impl Packet {
         Self { flow, state: flow.first_state(), flags: TcpFlags(TcpFlags::SYN) }
     }
 }
-

@@ -1,0 +1,13 @@
+//! Policy → [`Ruleset`]: lowered, backend-neutral, order-free; and the oracle that every backend, proof and probe answers to.
+
+mod judge;
+mod lower;
+mod model;
+mod needs;
+mod windows;
+
+pub use judge::{Decision, Reason, private_ipv4};
+pub use lower::lower;
+pub use model::*;
+pub use needs::{MLD, ND_FROM_SEGMENT, ND_FROM_UPLINK};
+pub use windows::{At, WEEK_S, Windows};
