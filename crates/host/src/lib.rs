@@ -13,6 +13,7 @@ pub mod netns;
 pub mod nflog;
 pub mod nft;
 pub mod packet;
+pub mod pin;
 pub mod rawip;
 mod ring;
 pub mod rtnl;
