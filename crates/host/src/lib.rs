@@ -1,1 +1,21 @@
-//! Placeholder.
+//! The only crate that touches the machine: namespaces, netlink, packet sockets, child processes.
+//!
+//! Small safe wrappers, synchronous, for a process with one thread. A socket belongs to the namespace it was opened in
+//! and stays there, so one process holds sockets in many namespaces: enter, open, leave.
+//!
+//! Nothing here leaves anything behind: namespaces are held by file descriptors only, and children die with us.
+
+pub mod attr;
+pub mod conntrack;
+pub mod exec;
+pub mod netlink;
+pub mod netns;
+pub mod nflog;
+pub mod nft;
+pub mod packet;
+pub mod pin;
+pub mod rawip;
+mod ring;
+pub mod rtnl;
+pub mod sysctl;
+pub mod userns;

@@ -1,0 +1,278 @@
+//! Entries of the connection tracking table (`linux/netfilter/nfnetlink_conntrack.h`).
+
+use std::net::IpAddr;
+
+use netlink_sys::protocols::NETLINK_NETFILTER;
+use thiserror::Error;
+
+use crate::attr::{Reader, Writer, be16, be32};
+use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, NetlinkError, Request, Socket};
+
+const SUBSYS: u16 = 1 << 8;
+const IPCTNL_MSG_CT_NEW: u16 = SUBSYS;
+const IPCTNL_MSG_CT_GET: u16 = SUBSYS | 1;
+const IPCTNL_MSG_CT_DELETE: u16 = SUBSYS | 2;
+
+const CTA_TUPLE_ORIG: u16 = 1;
+const CTA_TUPLE_REPLY: u16 = 2;
+const CTA_STATUS: u16 = 3;
+const CTA_PROTOINFO: u16 = 4;
+const CTA_TIMEOUT: u16 = 7;
+
+const CTA_TUPLE_IP: u16 = 1;
+const CTA_TUPLE_PROTO: u16 = 2;
+const CTA_IP_V4_SRC: u16 = 1;
+const CTA_IP_V4_DST: u16 = 2;
+const CTA_IP_V6_SRC: u16 = 3;
+const CTA_IP_V6_DST: u16 = 4;
+const CTA_PROTO_NUM: u16 = 1;
+const CTA_PROTO_SRC_PORT: u16 = 2;
+const CTA_PROTO_DST_PORT: u16 = 3;
+const CTA_PROTO_ICMP_ID: u16 = 4;
+const CTA_PROTO_ICMPV6_ID: u16 = 7;
+
+const CTA_PROTOINFO_TCP: u16 = 1;
+const CTA_PROTOINFO_TCP_STATE: u16 = 1;
+const CTA_PROTOINFO_TCP_FLAGS_ORIGINAL: u16 = 4;
+const CTA_PROTOINFO_TCP_FLAGS_REPLY: u16 = 5;
+const TCP_CONNTRACK_ESTABLISHED: u8 = 3;
+/// Sequence numbers are not looked at.
+const IP_CT_TCP_FLAG_BE_LIBERAL: u8 = 8;
+
+/// Answered, not to be evicted early, in the table. The kernel refuses an entry that does not say the last.
+const IPS_SEEN_REPLY: u32 = 1 << 1;
+const IPS_ASSURED: u32 = 1 << 2;
+const IPS_CONFIRMED: u32 = 1 << 3;
+
+const TIMEOUT_S: u32 = 600;
+const NFGENMSG_LEN: usize = 4;
+
+const ICMP_ECHO: u8 = 8;
+const ICMPV6: u8 = 58;
+const ICMPV6_ECHO: u8 = 128;
+
+/// The table could not be used.
+#[derive(Debug, Error)]
+pub enum ConntrackError {
+    /// No socket.
+    #[error("cannot talk to connection tracking; is nf_conntrack_netlink missing in this kernel?")]
+    Open(#[source] NetlinkError),
+    /// The table was not emptied.
+    #[error("cannot empty the table of connections")]
+    Flush(#[source] NetlinkError),
+    /// An entry was not made.
+    #[error("cannot enter a connection into the table")]
+    Create(#[source] NetlinkError),
+    /// The table was not read.
+    #[error("cannot list connections")]
+    List(#[source] NetlinkError),
+}
+
+/// One direction of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tuple {
+    /// IP protocol.
+    pub proto: u8,
+    /// Source.
+    pub src: IpAddr,
+    /// Destination.
+    pub dst: IpAddr,
+    /// What tells connections between the same hosts apart.
+    pub key: Key,
+}
+
+/// What tells connections between the same hosts apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// Ports.
+    Ports {
+        /// Source port.
+        src: u16,
+        /// Destination port.
+        dst: u16,
+    },
+    /// An echo's identifier.
+    EchoId(u16),
+    /// Nothing.
+    None,
+}
+
+/// A connection in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// As it was opened.
+    pub original: Tuple,
+    /// As it is answered.
+    pub reply: Tuple,
+    /// Status bits (`IPS_…`).
+    pub status: u32,
+}
+
+impl Entry {
+    /// Whether it has been answered, so that its packets are `established`.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.status & IPS_SEEN_REPLY != 0
+    }
+}
+
+/// A socket to the table of the namespace it was opened in.
+#[derive(Debug)]
+pub struct Conntrack {
+    socket: Socket,
+}
+
+impl Conntrack {
+    /// Opens it in the current namespace.
+    ///
+    /// # Errors
+    /// When the kernel has no ctnetlink.
+    pub fn open() -> Result<Self, ConntrackError> {
+        Socket::open(NETLINK_NETFILTER).map(|socket| Self { socket }).map_err(ConntrackError::Open)
+    }
+
+    /// Empties the table, both families.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn flush(&mut self) -> Result<(), ConntrackError> {
+        let request = Request { kind: IPCTNL_MSG_CT_DELETE, flags: 0, body: header(libc::AF_UNSPEC) };
+        self.socket.transact(&[request]).map_err(ConntrackError::Flush)
+    }
+
+    /// Enters connections as answered, so that the next packet of each, in either direction, is `established`.
+    ///
+    /// # Errors
+    /// When the kernel refuses one, as when it is there already.
+    pub fn establish(&mut self, tuples: &[Tuple]) -> Result<(), ConntrackError> {
+        let requests: Vec<Request> = tuples.iter().map(establish_request).collect();
+        self.socket.transact(&requests).map_err(ConntrackError::Create)
+    }
+
+    /// Every connection of both families that we can read: TCP, UDP and like, ICMP, and others without ports.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn list(&mut self) -> Result<Vec<Entry>, ConntrackError> {
+        let mut entries = Vec::new();
+        self.socket
+            .dump(IPCTNL_MSG_CT_GET, header(libc::AF_UNSPEC), |body| entries.extend(read_entry(body)))
+            .map_err(ConntrackError::List)?;
+        Ok(entries)
+    }
+}
+
+impl Tuple {
+    /// The other direction.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        let key = match self.key {
+            Key::Ports { src, dst } => Key::Ports { src: dst, dst: src },
+            Key::EchoId(id) => Key::EchoId(id),
+            Key::None => Key::None,
+        };
+        Self { proto: self.proto, src: self.dst, dst: self.src, key }
+    }
+}
+
+/// `nfgenmsg`: family, version, resource.
+fn header(family: libc::c_int) -> Vec<u8> {
+    vec![u8::try_from(family).expect("families are small"), 0, 0, 0]
+}
+
+fn establish_request(tuple: &Tuple) -> Request {
+    let family = if tuple.src.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let mut attrs = Writer::after(&header(family));
+    attrs.nest(CTA_TUPLE_ORIG, |attrs| write_tuple(attrs, tuple, false));
+    attrs.nest(CTA_TUPLE_REPLY, |attrs| write_tuple(attrs, &tuple.reversed(), true));
+    attrs.put_be32(CTA_STATUS, IPS_SEEN_REPLY | IPS_ASSURED | IPS_CONFIRMED);
+    attrs.put_be32(CTA_TIMEOUT, TIMEOUT_S);
+    if i32::from(tuple.proto) == libc::IPPROTO_TCP {
+        let liberal = [IP_CT_TCP_FLAG_BE_LIBERAL, IP_CT_TCP_FLAG_BE_LIBERAL];
+        attrs.nest(CTA_PROTOINFO, |attrs| {
+            attrs.nest(CTA_PROTOINFO_TCP, |attrs| {
+                attrs.put(CTA_PROTOINFO_TCP_STATE, &[TCP_CONNTRACK_ESTABLISHED]);
+                attrs.put(CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, &liberal);
+                attrs.put(CTA_PROTOINFO_TCP_FLAGS_REPLY, &liberal);
+            });
+        });
+    }
+    Request { kind: IPCTNL_MSG_CT_NEW, flags: NLM_F_CREATE | NLM_F_EXCL, body: attrs.finish() }
+}
+
+fn write_tuple(attrs: &mut Writer, tuple: &Tuple, is_reply: bool) {
+    attrs.nest(CTA_TUPLE_IP, |attrs| match (tuple.src, tuple.dst) {
+        (IpAddr::V4(src), IpAddr::V4(dst)) => {
+            attrs.put(CTA_IP_V4_SRC, &src.octets()).put(CTA_IP_V4_DST, &dst.octets());
+        }
+        (src, dst) => {
+            let octets = |addr| match addr {
+                IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+                IpAddr::V6(v6) => v6.octets(),
+            };
+            attrs.put(CTA_IP_V6_SRC, &octets(src)).put(CTA_IP_V6_DST, &octets(dst));
+        }
+    });
+    attrs.nest(CTA_TUPLE_PROTO, |attrs| {
+        attrs.put(CTA_PROTO_NUM, &[tuple.proto]);
+        match tuple.key {
+            Key::Ports { src, dst } => {
+                attrs.put_be16(CTA_PROTO_SRC_PORT, src).put_be16(CTA_PROTO_DST_PORT, dst);
+            }
+            Key::EchoId(id) => {
+                let (base, request) = match tuple.proto {
+                    ICMPV6 => (CTA_PROTO_ICMPV6_ID, ICMPV6_ECHO),
+                    _ => (CTA_PROTO_ICMP_ID, ICMP_ECHO),
+                };
+                // An echo reply is type 0, or 129: one above the request.
+                let kind = match (is_reply, tuple.proto) {
+                    (false, _) => request,
+                    (true, ICMPV6) => ICMPV6_ECHO + 1,
+                    (true, _) => 0,
+                };
+                attrs.put_be16(base, id).put(base + 1, &[kind]).put(base + 2, &[0]);
+            }
+            Key::None => {}
+        }
+    });
+}
+
+fn read_entry(body: &[u8]) -> Option<Entry> {
+    let (mut original, mut reply, mut status) = (None, None, 0);
+    for (kind, value) in Reader::new(body.get(NFGENMSG_LEN..)?) {
+        match kind {
+            CTA_TUPLE_ORIG => original = read_tuple(value),
+            CTA_TUPLE_REPLY => reply = read_tuple(value),
+            CTA_STATUS => status = be32(value)?,
+            _ => {}
+        }
+    }
+    Some(Entry { original: original?, reply: reply?, status })
+}
+
+fn read_tuple(value: &[u8]) -> Option<Tuple> {
+    let address = |value: &[u8]| match value.len() {
+        4 => <[u8; 4]>::try_from(value).ok().map(IpAddr::from),
+        _ => <[u8; 16]>::try_from(value).ok().map(IpAddr::from),
+    };
+    let (mut src, mut dst, mut proto, mut sport, mut dport, mut id) = (None, None, None, None, None, None);
+    for (kind, value) in Reader::new(value) {
+        for (inner, value) in Reader::new(value) {
+            match (kind, inner) {
+                (CTA_TUPLE_IP, CTA_IP_V4_SRC | CTA_IP_V6_SRC) => src = address(value),
+                (CTA_TUPLE_IP, CTA_IP_V4_DST | CTA_IP_V6_DST) => dst = address(value),
+                (CTA_TUPLE_PROTO, CTA_PROTO_NUM) => proto = value.first().copied(),
+                (CTA_TUPLE_PROTO, CTA_PROTO_SRC_PORT) => sport = be16(value),
+                (CTA_TUPLE_PROTO, CTA_PROTO_DST_PORT) => dport = be16(value),
+                (CTA_TUPLE_PROTO, CTA_PROTO_ICMP_ID | CTA_PROTO_ICMPV6_ID) => id = be16(value),
+                _ => {}
+            }
+        }
+    }
+    let key = match (sport, dport, id) {
+        (Some(src), Some(dst), _) => Key::Ports { src, dst },
+        (_, _, Some(id)) => Key::EchoId(id),
+        _ => Key::None,
+    };
+    Some(Tuple { proto: proto?, src: src?, dst: dst?, key })
+}

@@ -1,0 +1,130 @@
+//! Loads rule sets with `nft`.
+
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use thiserror::Error;
+
+use crate::exec::{self, ExecError};
+use crate::netns::Netns;
+
+/// Of nft's complaint this many lines are kept; it repeats itself for every element.
+const COMPLAINT_LINES_MAX: usize = 12;
+
+/// A rule set could not be loaded.
+#[derive(Debug, Error)]
+pub enum NftError {
+    /// There is no `nft`.
+    #[error("nft is not installed; on Debian and Ubuntu: apt install nftables, on Alpine: apk add nftables")]
+    NotFound,
+    /// The kernel has no nf_tables.
+    #[error("this kernel has no nf_tables; load the module (modprobe nf_tables) or take a kernel that has it")]
+    NoKernelSupport,
+    /// nft or the kernel refused the text.
+    #[error("nft refused the rule set:\n{0}")]
+    Refused(String),
+    /// nft could not be run.
+    #[error("cannot run nft")]
+    Run(#[source] ExecError),
+    /// The text could not be handed over.
+    #[error("cannot hand the rule set to nft")]
+    Input(#[source] io::Error),
+}
+
+/// The program.
+#[derive(Debug, Clone)]
+pub struct Nft {
+    path: PathBuf,
+}
+
+impl Nft {
+    /// Looks for `nft` in `PATH`, `/usr/sbin` and `/sbin`.
+    ///
+    /// # Errors
+    /// When it is nowhere.
+    pub fn find() -> Result<Self, NftError> {
+        exec::find("nft").map(|path| Self { path }).ok_or(NftError::NotFound)
+    }
+
+    /// Loads a text as one transaction inside a namespace.
+    ///
+    /// # Errors
+    /// See [`NftError`].
+    pub fn load(&self, netns: &Netns, text: &str) -> Result<(), NftError> {
+        self.run(netns, &["-f", "-"], text).map(drop)
+    }
+
+    /// What the namespace's kernel holds, as nft prints it with these arguments.
+    ///
+    /// # Errors
+    /// See [`NftError`].
+    pub fn list(&self, netns: &Netns, args: &[&str]) -> Result<String, NftError> {
+        self.run(netns, args, "")
+    }
+
+    fn run(&self, netns: &Netns, args: &[&str], input: &str) -> Result<String, NftError> {
+        let mut command = Command::new(&self.path);
+        command
+            .args(args)
+            .stdin(Stdio::from(memory_file(input).map_err(NftError::Input)?))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // nft reads hours in the time zone, and speaks, as the environment says.
+            .env("TZ", "UTC")
+            .env("LC_ALL", "C");
+        let child = exec::spawn(netns, &mut command).map_err(NftError::Run)?;
+        let output = child
+            .wait_with_output()
+            .map_err(|source| NftError::Run(ExecError::Wait { program: "nft".to_owned(), source }))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(complaint(&String::from_utf8_lossy(&output.stderr)))
+    }
+}
+
+/// A file without a name: nft can read it at its own pace while we collect what it says.
+fn memory_file(text: &str) -> io::Result<File> {
+    // SAFETY: the name is a NUL-terminated constant; the descriptor is fresh and owned by nobody else.
+    let file = unsafe {
+        let fd = libc::memfd_create(c"segwall-nft".as_ptr(), libc::MFD_CLOEXEC);
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        OwnedFd::from_raw_fd(fd)
+    };
+    let mut file = File::from(file);
+    file.write_all(text.as_bytes())?;
+    file.rewind()?;
+    Ok(file)
+}
+
+fn complaint(stderr: &str) -> NftError {
+    // What libmnl's socket and the kernel say when nf_tables is not there.
+    let no_kernel = ["Unable to initialize Netlink socket", "cache initialization failed: Invalid argument"];
+    if no_kernel.iter().any(|words| stderr.contains(words)) {
+        return NftError::NoKernelSupport;
+    }
+    let mut lines: Vec<&str> = stderr.trim_end().lines().take(COMPLAINT_LINES_MAX).collect();
+    if stderr.trim_end().lines().count() > COMPLAINT_LINES_MAX {
+        lines.push("…");
+    }
+    NftError::Refused(lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_are_told_apart() {
+        let gone = "netlink: Error: cache initialization failed: Invalid argument\n";
+        assert!(matches!(complaint(gone), NftError::NoKernelSupport));
+        let long = "line\n".repeat(100);
+        let NftError::Refused(text) = complaint(&long) else { panic!("refused") };
+        assert_eq!(text.lines().count(), COMPLAINT_LINES_MAX + 1);
+    }
+}
