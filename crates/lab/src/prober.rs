@@ -174,6 +174,15 @@ impl Prober {
         Err(LabError::Sentinel { from, missing, sent, attempts: ATTEMPTS })
     }
 
+    /// As [`Prober::shoot`], but `None` instead of a second attempt: what passed cannot be asked again.
+    ///
+    /// # Errors
+    /// When the lab itself fails.
+    pub fn shoot_once(&mut self, topology: &Topology, shots: &[Shot]) -> Result<Option<Vec<Seen>>, LabError> {
+        self.conntrack.flush()?;
+        Ok(self.attempt(topology, shots)?.ok())
+    }
+
     /// Sends more, without forgetting any connection.
     ///
     /// # Errors
