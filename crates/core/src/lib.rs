@@ -9,3 +9,5 @@ pub mod policy;
 pub mod report;
 pub mod ruleset;
 pub mod source;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -237,7 +237,8 @@ impl Ruleset {
         };
         let interface = self.interface(id);
         let allowed = match interface.role {
-            Role::Uplink => !holds(&self.inside, flow.src),
+            // A dynamic address of the box is not in `inside`, which text is made of, but is no less its own.
+            Role::Uplink => !holds(&self.inside, flow.src) && !interface.addresses.contains(&flow.src),
             Role::Segment(_) => {
                 holds(&interface.sources, flow.src)
                     || (flow.output == Place::Gateway && interface.carries(flow.family()) && is_first_contact(flow))
