@@ -77,7 +77,7 @@ impl Counts {
     /// `5 segments, 12 rules, 2 port forwards, 3 expectations`; what there is none of is left out, but for the first two.
     fn words(self) -> String {
         let mut words = vec![count(self.segments, "segment"), count(self.rules, "rule")];
-        for (number, word) in [(self.forwards, "port forward"), (self.expectations, "proved expectation")] {
+        for (number, word) in [(self.forwards, "port forward"), (self.expectations, "expectation")] {
             if number > 0 {
                 words.push(count(number, word));
             }

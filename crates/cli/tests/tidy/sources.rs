@@ -5,7 +5,8 @@ use crate::tree::{File, files, none};
 /// A file is one thought that a person can see whole.
 const LINES_MAX: usize = 400;
 /// Longer ones, each with its reason.
-const LONGER: &[(&str, &str)] = &[("crates/core/src/policy/model.rs", "types and their documentation, nothing to follow")];
+const LONGER: &[(&str, &str)] =
+    &[("crates/core/src/policy/model.rs", "types and their documentation, nothing to follow")];
 
 #[test]
 fn files_can_be_read_whole() {
@@ -32,7 +33,8 @@ fn unsafe_lives_in_host_only() {
     };
     let mut faults = Vec::new();
     for file in files().iter().filter(|file| file.is_rust() && file.crate_name() != Some("host")) {
-        faults.extend(file.code().filter(|(_, line)| is_use(line)).map(|(number, _)| format!("{}:{number}", file.path)));
+        faults
+            .extend(file.code().filter(|(_, line)| is_use(line)).map(|(number, _)| format!("{}:{number}", file.path)));
     }
     none("unsafe outside of host", faults);
 }
@@ -98,7 +100,8 @@ fn lock_file_names_the_public_registry_only() {
     let faults = (1..)
         .zip(lock.text.lines())
         .filter(|(_, line)| {
-            line.starts_with("source = ") && *line != "source = \"registry+https://github.com/rust-lang/crates.io-index\""
+            line.starts_with("source = ")
+                && *line != "source = \"registry+https://github.com/rust-lang/crates.io-index\""
         })
         .map(|(number, line)| at(lock, number, line))
         .collect();

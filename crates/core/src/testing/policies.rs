@@ -186,6 +186,7 @@ fn random_dhcp(dice: &mut Dice, segment: &Segment, at: usize, hosts: &[Host]) ->
     Some(SegmentDhcp {
         pool: Some(pool),
         dns,
+        dns_span: Span::default(),
         ntp: if dice.one_in(2) { vec![ServerRef::Gateway] } else { Vec::new() },
         domain: None,
         options: BTreeMap::new(),
