@@ -60,7 +60,8 @@ pub fn ask(ask: &mut Ask<'_>, complain: &mut dyn FnMut(&str)) -> Option<Plan> {
         })?;
         let default = format!("192.168.{}.0/24", vlan.min(254));
         let subnet = until(ask, complain, &format!("  Subnet of {name}"), &default, |text| subnet(text, &segments))?;
-        let internet = until(ask, complain, &format!("  May {name} open web pages on the internet?"), "yes", yes_or_no)?;
+        let internet =
+            until(ask, complain, &format!("  May {name} open web pages on the internet?"), "yes", yes_or_no)?;
         segments.push(Segment { name, vlan, subnet, internet });
     }
     let first = segments[0].name.clone();
@@ -178,10 +179,8 @@ comment = \"narrow this when you know what {manager} needs\"
         );
         for segment in self.segments.iter().enumerate().filter(|(at, one)| one.internet && *at != self.management) {
             let name = &segment.1.name;
-            let _ = write!(
-                text,
-                "\n[[accept]]\nfrom = \"{name}\"\nto = \"internet\"\nservice = [\"http\", \"https\"]\n"
-            );
+            let _ =
+                write!(text, "\n[[accept]]\nfrom = \"{name}\"\nto = \"internet\"\nservice = [\"http\", \"https\"]\n");
         }
         text.push_str(
             "
@@ -234,11 +233,32 @@ mod tests {
     #[test]
     fn wrong_answers_are_asked_again() {
         let (plan, faults) = answered(&[
-            "", "eth1", "eth0", "Bad", "any", "a", "0", "5", "10.0.0.1/8", "10.0.0.0/8", "maybe", "no", //
-            "a", "b", "5", "6", "10.1.0.0/16", "10.0.0.0/30", "192.168.0.0/16", "y", "-", "c", "b",
+            "",
+            "eth1",
+            "eth0",
+            "Bad",
+            "any",
+            "a",
+            "0",
+            "5",
+            "10.0.0.1/8",
+            "10.0.0.0/8",
+            "maybe",
+            "no", //
+            "a",
+            "b",
+            "5",
+            "6",
+            "10.1.0.0/16",
+            "10.0.0.0/30",
+            "192.168.0.0/16",
+            "y",
+            "-",
+            "c",
+            "b",
         ]);
         let plan = plan.expect("answered");
-        assert_eq!(faults.len(), 10, "{faults:?}");
+        assert_eq!(faults.len(), 11, "{faults:?}");
         assert_eq!((plan.segments.len(), plan.management), (2, 1));
     }
 
