@@ -77,10 +77,7 @@ pub fn findings(source: &Source, findings: &[Diagnostic]) -> String {
         text.push_str("\n\n");
     }
     if let Some(more) = findings.len().checked_sub(FINDINGS_SHOWN_MAX).filter(|more| *more > 0) {
-        let _ = writeln!(
-            text,
-            "{STRONG}and {more} more{STRONG:#}; `segwall check --format json` shows them all\n"
-        );
+        let _ = writeln!(text, "{STRONG}and {more} more{STRONG:#}; `segwall check --format json` shows them all\n");
     }
     text
 }
@@ -136,8 +133,7 @@ fn places(source: &Source, finding: &Diagnostic) -> Vec<Place> {
         mark.span = clamp(source.text(), span, &found.range);
         let near = places.iter_mut().find(|place| {
             let joined = place.range.start.min(found.range.start)..place.range.end.max(found.range.end);
-            place.range == found.range
-                || (place.whole_lines && found.whole_lines && joined.len() <= STRETCH_BYTES_MAX)
+            place.range == found.range || (place.whole_lines && found.whole_lines && joined.len() <= STRETCH_BYTES_MAX)
         });
         match near {
             Some(place) => {
@@ -266,7 +262,8 @@ error[SW0001]: unknown name `x`
     #[test]
     fn control_characters_do_nothing() {
         let text = "a = \"\u{1b}[31m\"\n";
-        let finding = Diagnostic::error(Code("SW0001"), at(text, "a"), "what \u{1b}[2J").label("\u{7}").help("\u{1b}c\nsecond");
+        let finding =
+            Diagnostic::error(Code("SW0001"), at(text, "a"), "what \u{1b}[2J").label("\u{7}").help("\u{1b}c\nsecond");
         let drawn = one(&Source::new("\u{1b}x", text), &finding);
         let ours = anstream::adapter::strip_str(&drawn).to_string();
         assert!(!ours.contains('\u{1b}') && !ours.contains('\u{7}'), "{ours:?}");

@@ -87,7 +87,10 @@ impl fmt::Display for InputError {
         let name = crate::text::Escaped(&self.name);
         match &self.why {
             Why::Missing { by_default: true } => {
-                write!(f, "{name}: no such file\nhelp: name a policy (`-` reads standard input), or write one with `segwall init`")
+                write!(
+                    f,
+                    "{name}: no such file\nhelp: name a policy (`-` reads standard input), or write one with `segwall init`"
+                )
             }
             Why::Missing { by_default: false } => {
                 write!(f, "{name}: no such file\nhelp: check the path; `segwall init` writes a policy to start from")
@@ -96,9 +99,15 @@ impl fmt::Display for InputError {
             Why::Special(kind) => {
                 write!(f, "{name}: is {kind}, not a file\nhelp: pipe the policy in and name it `-`")
             }
-            Why::Denied => write!(f, "{name}: permission denied\nhelp: make the file readable for you, or run as its owner"),
+            Why::Denied => {
+                write!(f, "{name}: permission denied\nhelp: make the file readable for you, or run as its owner")
+            }
             Why::TooLarge => {
-                write!(f, "{name}: larger than {} MiB, which no policy is\nhelp: is this the right file?", SOURCE_BYTES_MAX >> 20)
+                write!(
+                    f,
+                    "{name}: larger than {} MiB, which no policy is\nhelp: is this the right file?",
+                    SOURCE_BYTES_MAX >> 20
+                )
             }
             Why::Exists { help } => write!(f, "{name}: exists already, and is not overwritten\nhelp: {help}"),
             Why::Io { doing, error } => write!(f, "{name}: cannot {doing}: {error}"),

@@ -181,13 +181,7 @@ pub fn severity(severity: Severity) -> &'static str {
 
 fn label(source: &Source, span: Span, text: &str) -> Label {
     let (start, end) = (source.position(span.start), source.position(span.end));
-    Label {
-        line: start.line,
-        column: start.column,
-        end_line: end.line,
-        end_column: end.column,
-        text: text.to_owned(),
-    }
+    Label { line: start.line, column: start.column, end_line: end.line, end_column: end.column, text: text.to_owned() }
 }
 
 /// Positions of offsets that mostly grow: a hundred thousand findings in one line are counted through once.
@@ -254,9 +248,8 @@ mod tests {
     #[test]
     fn many_findings_in_one_line_take_linear_time() {
         let source = Source::new("x", "1,".repeat(200_000));
-        let list: Vec<Diagnostic> = (0..200_000)
-            .map(|at| Diagnostic::error(Code("SW0001"), Span::new(2 * at..2 * at + 1), "here"))
-            .collect();
+        let list: Vec<Diagnostic> =
+            (0..200_000).map(|at| Diagnostic::error(Code("SW0001"), Span::new(2 * at..2 * at + 1), "here")).collect();
         let found = findings(&source, None, &list);
         let last = found.last().unwrap();
         assert_eq!((last.line, last.column, last.end_column), (1, 399_999, 400_000));
