@@ -1,5 +1,35 @@
 //! `segwall.toml` → [`Policy`]: parse, resolve names, validate. All faults at once, never a panic.
+//!
+//! Passes in order, each skipping what an earlier one found broken: syntax, names, interfaces and networks, hosts and
+//! sets, DHCP, groups and services, rules. A place that is broken is reported once; whatever names it stays silent.
 
+pub mod codes;
+mod ends;
+mod env;
+mod faults;
+mod forwards;
+mod graph;
+mod hosts;
+mod keys;
+mod literals;
+mod load;
 mod model;
+mod names;
+mod networks;
+mod read;
+mod reader;
+mod rules;
+mod segment_dhcp;
+mod segments;
+mod service_text;
+mod services;
+mod settings;
+mod syntax;
+mod uplinks;
+mod wiring;
 
+pub use load::{Context, Loaded, load};
 pub use model::*;
+pub use read::{Unreadable, read_bytes};
+pub use service_text::write_service;
+pub use services::{built_in as built_in_service, built_in_names as built_in_service_names};

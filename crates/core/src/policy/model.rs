@@ -222,6 +222,8 @@ pub struct SegmentDhcp {
     pub pool: Option<AddrRange>,
     /// Resolvers.
     pub dns: Vec<ServerRef>,
+    /// The place of `dns`, or all of it where it names no resolver.
+    pub dns_span: Span,
     /// Time servers.
     pub ntp: Vec<ServerRef>,
     /// Domain name.
