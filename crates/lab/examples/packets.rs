@@ -91,7 +91,12 @@ fn main() -> Result<()> {
         router("conntrack only", Rules::Nft(vec![accept_all.into()]), out, packets)?,
         router("segwall, 5 segments", emitted(&plain(5))?, out, packets)?,
         router("segwall, 1,000 segments", emitted(&plain(1000))?, out, packets)?,
-        router("segwall, 1,000, three prefix lengths", emitted(&Shape { prefix_lengths: 3, ..plain(1000) })?, out, packets)?,
+        router(
+            "segwall, 1,000, three prefix lengths",
+            emitted(&Shape { prefix_lengths: 3, ..plain(1000) })?,
+            out,
+            packets,
+        )?,
         router("segwall, 1,000, nat hook", emitted(&Shape { uplink: true, ..plain(1000) })?, out, packets)?,
         router("segwall, 1,000, masqueraded", emitted(&Shape { uplink: true, ..plain(1000) })?, wan, packets)?,
         router("tutorial's script, 5 segments", Rules::Iptables(linear(5)), out, packets)?,
@@ -114,9 +119,7 @@ fn main() -> Result<()> {
 }
 
 fn report(routers: &[Router], fresh: &[Vec<f64>], lasting: &[Vec<f64>], json: bool) {
-    let ratio = |of: &[Vec<f64>], at: usize| {
-        median(of[at].iter().zip(&of[1]).map(|(own, base)| own / base).collect())
-    };
+    let ratio = |of: &[Vec<f64>], at: usize| median(of[at].iter().zip(&of[1]).map(|(own, base)| own / base).collect());
     if !json {
         println!("{:38} {:>12} {:>8} {:>12} {:>8}", "", "new flows/s", "ratio", "packets/s", "ratio");
     }
@@ -202,7 +205,8 @@ impl Router {
     fn received(&self) -> Result<u64> {
         let table = self.receiver_netns.run(|| fs::read_to_string("/proc/thread-self/net/dev"))??;
         let line = table.lines().find(|line| line.trim_start().starts_with("far:")).ok_or("no interface `far`")?;
-        let field = line.split_once(':').and_then(|(_, rest)| rest.split_whitespace().nth(1)).ok_or("no packet count")?;
+        let field =
+            line.split_once(':').and_then(|(_, rest)| rest.split_whitespace().nth(1)).ok_or("no packet count")?;
         Ok(field.parse()?)
     }
 }
@@ -224,9 +228,8 @@ fn cpu_ns() -> Result<u64> {
 fn ksoftirqd() -> Option<u32> {
     static FOUND: std::sync::OnceLock<Option<u32>> = std::sync::OnceLock::new();
     *FOUND.get_or_init(|| {
-        (2..200).find(|pid| {
-            fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "ksoftirqd/0")
-        })
+        (2..200)
+            .find(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "ksoftirqd/0"))
     })
 }
 
@@ -316,7 +319,9 @@ fn emitted(shape: &Shape) -> Result<Rules> {
 fn generate(shape: &Shape) -> String {
     let mut text = String::from("[gateway]\n");
     if shape.uplink {
-        text.push_str("[uplinks.wan]\ninterface = \"wan0\"\naddresses = [\"203.0.113.2/24\"]\ngateways = [\"203.0.113.1\"]\n");
+        text.push_str(
+            "[uplinks.wan]\ninterface = \"wan0\"\naddresses = [\"203.0.113.2/24\"]\ngateways = [\"203.0.113.1\"]\n",
+        );
     }
     let n = shape.segments;
     for at in 0..n {

@@ -156,7 +156,10 @@ fn expires(table: &Table<'_>, today: Date, faults: &mut Faults<'_>) -> Option<Da
             return bad("`expires` must be a date, not a text", format!("write it without quotes: {text}"));
         }
         _ => {
-            return bad("`expires` must be a date", "the last valid day, without quotes, such as 2027-06-30".to_owned());
+            return bad(
+                "`expires` must be a date",
+                "the last valid day, without quotes, such as 2027-06-30".to_owned(),
+            );
         }
     };
     let parts = (i16::try_from(date.year), i8::try_from(date.month), i8::try_from(date.day));
