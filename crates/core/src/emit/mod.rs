@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Ruleset → what a backend loads. Same input, same bytes.
+
+pub mod nft;

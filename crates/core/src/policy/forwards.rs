@@ -186,7 +186,8 @@ fn on(table: &Table<'_>, env: &Env<'_>, faults: &mut Faults<'_>) -> bool {
         return true;
     }
     let Some(texts) = table.texts("on", faults) else { return false };
-    texts.iter().fold(true, |known, text| env.names.expect(*text, Kind::Uplink, faults).is_some() && known)
+    let unknown = texts.iter().filter(|text| env.names.expect(**text, Kind::Uplink, faults).is_none()).count();
+    unknown == 0
 }
 
 /// `to_port`: outer `None` when broken.

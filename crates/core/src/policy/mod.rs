@@ -25,6 +25,7 @@ mod service_text;
 mod services;
 mod settings;
 mod syntax;
+mod unclosed;
 mod uplinks;
 mod wiring;
 

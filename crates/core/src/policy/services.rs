@@ -7,9 +7,12 @@ use super::model::{Ports, Service};
 const T: u8 = proto::TCP;
 const U: u8 = proto::UDP;
 
-/// Name, what it is, and its protocols with first and last port. Ports as registered with IANA or as the program
+/// Protocol, first and last port.
+type ProtocolPorts = (u8, u16, u16);
+
+/// Name, what it is, and its protocols and ports. Ports as registered with IANA or as the program
 /// itself uses them when nobody changes its configuration.
-const PORT_SERVICES: &[(&str, &str, &[(u8, u16, u16)])] = &[
+const PORT_SERVICES: &[(&str, &str, &[ProtocolPorts])] = &[
     (
         "activedirectory",
         "what members of an Active Directory domain need from its controllers",

@@ -1,0 +1,50 @@
+//! The box's own time and time zone, which core is handed.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+const LOCALTIME: &str = "/etc/localtime";
+
+/// The present.
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// The box's time zone: `TZ`, else `/etc/localtime`, else UTC. Zones by name come from the data compiled in.
+pub fn timezone() -> TimeZone {
+    std::env::var("TZ").ok().and_then(|name| named(&name)).or_else(local).unwrap_or(TimeZone::UTC)
+}
+
+fn named(text: &str) -> Option<TimeZone> {
+    let name = text.strip_prefix(':').unwrap_or(text);
+    let name = name.split_once("/zoneinfo/").map_or(name, |(_, name)| name);
+    if name.is_empty() {
+        return None;
+    }
+    TimeZone::get(name).or_else(|_| TimeZone::posix(name)).ok()
+}
+
+fn local() -> Option<TimeZone> {
+    // Mostly a link into the zone data, and then its name is known; Alpine may have a copy instead.
+    let by_name = std::fs::canonicalize(LOCALTIME).ok().and_then(|path| {
+        let (_, name) = path.to_str()?.split_once("/zoneinfo/")?;
+        TimeZone::get(name).ok()
+    });
+    by_name.or_else(|| TimeZone::tzif("local", &std::fs::read(LOCALTIME).ok()?).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_are_known_by_name_path_and_posix_text() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        for text in ["Europe/Berlin", ":Europe/Berlin", "/usr/share/zoneinfo/Europe/Berlin"] {
+            assert_eq!(named(text), Some(berlin.clone()), "{text}");
+        }
+        assert!(named("CET-1CEST,M3.5.0,M10.5.0/3").is_some());
+        assert_eq!(named(""), None);
+        assert_eq!(named("Middle/Earth"), None);
+    }
+}

@@ -1,0 +1,33 @@
+//! The commands, one file each.
+
+mod check;
+mod completions;
+mod init;
+mod init_questions;
+mod man;
+mod schema;
+
+use clap::Subcommand;
+
+use crate::exit::{Answer, Failure};
+
+/// Every command. What is not here does not work yet, and is not in `--help`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Init(init::Args),
+    Check(check::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// Runs a command.
+pub fn run(command: Command) -> Result<Answer, Failure> {
+    match command {
+        Command::Init(args) => init::run(&args),
+        Command::Check(args) => check::run(args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    }
+}

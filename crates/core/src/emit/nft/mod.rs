@@ -1,0 +1,52 @@
+//! nftables: one table of our own, `inet segwall`, whose meaning for every packet is [`Ruleset::judge`]'s.
+//!
+//! One chain per hook. New connections are looked up in flat sets whose keys are what the policy names; only port and
+//! address ranges need interval sets. The order in every hook is the oracle's: anti-spoofing, connection state, what no
+//! drop cancels, drops, rejects, accepts, drop.
+
+mod antispoof;
+mod comment;
+mod disjoint;
+mod drops;
+mod filter;
+mod model;
+mod nat;
+mod schedule;
+mod script;
+mod shape;
+mod tables;
+mod text;
+
+pub use model::{
+    Action, Base, Chain, Field, Hook, Key, NamedLimit, Part, Program, Rule, Set, SetKind, State, Type, element_weight,
+};
+
+use crate::ruleset::{At, Ruleset};
+
+/// The name of the table (family `inet`) that is ours.
+pub const TABLE: &str = "segwall";
+/// NFLOG group of drops and rejects.
+pub const DROP_LOG_GROUP: u16 = 100;
+/// NFLOG group of accepted connections that a rule writes down.
+pub const ACCEPT_LOG_GROUP: u16 = 101;
+/// Bytes of a packet that are copied to the log's reader: IPv6 and transport header fit.
+pub const LOG_BYTES: u32 = 64;
+/// Messages the kernel gathers before it wakes the log's reader (it also does once a second).
+pub const LOG_BATCH: u32 = 64;
+/// Pairs of interfaces with drops that are remembered.
+pub const DROP_PAIRS_MAX: u32 = 4096;
+/// How long a pair with drops is remembered after the last one.
+pub const DROP_PAIR_TIMEOUT_S: u32 = 24 * 60 * 60;
+/// Interfaces whose drops are counted by reason.
+pub const DROP_INTERFACES_MAX: u32 = 16_384;
+/// Sources that a `limit_by = "source"` tells apart; further ones are not accepted while it is full.
+pub const LIMIT_SOURCES_MAX: u32 = 65_536;
+/// A written accept whose interfaces are "every segment" becomes one element per pair up to this many, so that pairs
+/// are counted; above, one rule with the set of segments.
+pub const EXPANSION_MAX: usize = 4096;
+
+/// Compiles a ruleset for an instant. [`Program::valid_until`] says until when the text means the same.
+#[must_use]
+pub fn compile(ruleset: &Ruleset, at: At) -> Program {
+    filter::compile(ruleset, at)
+}
