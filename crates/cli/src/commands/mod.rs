@@ -5,6 +5,7 @@ mod completions;
 mod init;
 mod init_questions;
 mod man;
+mod render;
 mod schema;
 
 use clap::Subcommand;
@@ -16,6 +17,7 @@ use crate::exit::{Answer, Failure};
 pub enum Command {
     Init(init::Args),
     Check(check::Args),
+    Render(render::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -26,6 +28,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(args),
+        Command::Render(args) => render::run(args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

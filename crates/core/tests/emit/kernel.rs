@@ -48,8 +48,7 @@ fn can_run(program: &str) -> bool {
 fn example(name: &str) -> segwall_core::ruleset::Ruleset {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/").to_owned() + name;
     let source = Source::new(name, std::fs::read_to_string(&path).expect("the examples are there"));
-    let context =
-        Context { today: "2026-11-22".parse().expect("a date"), timezone: jiff::tz::TimeZone::UTC };
+    let context = Context { today: "2026-11-22".parse().expect("a date"), timezone: jiff::tz::TimeZone::UTC };
     let loaded = load(&source, &context);
     let policy = loaded.policy.unwrap_or_else(|| panic!("{name}: {:?}", loaded.diagnostics));
     lower(&policy, &source, &jiff::tz::TimeZone::UTC)
@@ -60,7 +59,6 @@ const EXAMPLES: [&str; 4] = ["tutorial.toml", "branch.toml", "home.toml", "offic
 fn now() -> At {
     At::Instant("2026-11-22T19:00:00Z".parse().expect("an instant"))
 }
-
 
 #[test]
 fn the_kernel_takes_every_example_and_gives_it_back() {
@@ -104,6 +102,7 @@ fn the_kernel_takes_every_random_policy_in_pieces_and_at_once() {
             awk -v n=0 '/^%%%$/ {n=\"whole\"; next} /^%%$/ {n++; next} {print > (\"part\" n)}'; \
             i=0; while [ -e part$i ]; do nft -f part$i || { cat part$i >&2; exit 1; }; i=$((i+1)); done; nft list ruleset > a; \
             nft -f partwhole; nft list ruleset > b; cmp a b";
-        in_namespace(script, &input).unwrap_or_else(|why| panic!("case {case}: {why}\n{}\n{}", program.script(), to_toml(&policy)));
+        in_namespace(script, &input)
+            .unwrap_or_else(|why| panic!("case {case}: {why}\n{}\n{}", program.script(), to_toml(&policy)));
     }
 }

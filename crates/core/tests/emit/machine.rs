@@ -140,9 +140,9 @@ impl<'a> Machine<'a> {
 
     fn local(&self, addr: IpAddr, here: bool) -> bool {
         let input = self.packet.flow.input;
-        self.ruleset.interface_ids().any(|(id, interface)| {
-            (!here || Place::Interface(id) == input) && interface.addresses.contains(&addr)
-        })
+        self.ruleset
+            .interface_ids()
+            .any(|(id, interface)| (!here || Place::Interface(id) == input) && interface.addresses.contains(&addr))
     }
 
     /// The field's value; `None` where the packet has none, and the rule ends.

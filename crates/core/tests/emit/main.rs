@@ -109,7 +109,11 @@ fn programs_mean_what_the_oracle_says() {
             let decision = known.judge(&packet, at);
             let trace = Machine::new(&program, &known, &packet, now).filter();
             let shown = || {
-                format!("case {case}: {packet:#?}\nat {at:?}\n{trace:#?}\n{decision:?}\n{}\n{}", program.script(), to_toml(&policy))
+                format!(
+                    "case {case}: {packet:#?}\nat {at:?}\n{trace:#?}\n{decision:?}\n{}\n{}",
+                    program.script(),
+                    to_toml(&policy)
+                )
             };
             let end = match trace.end.as_ref().expect("chains end") {
                 Action::Accept => Verdict::Accept,
@@ -132,8 +136,21 @@ fn programs_mean_what_the_oracle_says() {
         }
     }
     for word in [
-        "accept", "reject_rule", "drop_rule", "drop_spoofed", "drop_unknown_interface", "drop_invalid", "drop_untracked",
-        "drop_not_syn", "drop_family", "drop_broadcast", "drop_unnamed", "dnat", "no dnat", "masquerade", "no masquerade",
+        "accept",
+        "reject_rule",
+        "drop_rule",
+        "drop_spoofed",
+        "drop_unknown_interface",
+        "drop_invalid",
+        "drop_untracked",
+        "drop_not_syn",
+        "drop_family",
+        "drop_broadcast",
+        "drop_unnamed",
+        "dnat",
+        "no dnat",
+        "masquerade",
+        "no masquerade",
     ] {
         assert!(seen.get(word).is_some_and(|count| *count >= 20), "too few packets were {word}: {seen:#?}");
     }
@@ -146,12 +163,7 @@ fn nat_agrees(program: &nft::Program, ruleset: &Ruleset, packet: &Packet, seen: 
         && flow.input != Place::Gateway
     {
         let sent = flow.sent.unwrap_or(Sent { dst: flow.dst, dport });
-        let before = Flow {
-            dst: sent.dst,
-            header: Header::Ports { sport, dport: sent.dport },
-            sent: None,
-            ..flow
-        };
+        let before = Flow { dst: sent.dst, header: Header::Ports { sport, dport: sent.dport }, sent: None, ..flow };
         let done = Machine::new(program, ruleset, &Packet { flow: before, ..*packet }, None).nat(Base::Prerouting);
         let got = match done {
             None => None,
@@ -167,9 +179,10 @@ fn nat_agrees(program: &nft::Program, ruleset: &Ruleset, packet: &Packet, seen: 
         let meant = ruleset.masquerade(&flow).is_some();
         // Without private sources in any segment there is nothing to masquerade but the box's own packets.
         let private_somewhere = ruleset.interfaces.iter().any(|interface| {
-            interface.sources.iter().any(|source| {
-                segwall_core::ruleset::private_ipv4().iter().any(|range| range.overlaps(source))
-            })
+            interface
+                .sources
+                .iter()
+                .any(|source| segwall_core::ruleset::private_ipv4().iter().any(|range| range.overlaps(source)))
         });
         if private_somewhere || flow.sent.is_some() || flow.family() == Family::V6 {
             assert_eq!(done == Some(Action::Masquerade), meant, "{flow:?}\n{}", program.script());

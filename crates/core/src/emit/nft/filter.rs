@@ -132,15 +132,20 @@ impl Build<'_> {
         let untracked = self.untracked(hook, refuse.as_deref());
         rules.extend(self.states(hook, untracked));
         rules.push(
-            Rule::new([Part::NotBareSyn, Part::Do(Reason::NotSyn.goto())]).note("TCP without a connection, no bare SYN"),
+            Rule::new([Part::NotBareSyn, Part::Do(Reason::NotSyn.goto())])
+                .note("TCP without a connection, no bare SYN"),
         );
         rules.extend(self.family_rules(hook));
         rules.extend(self.lookups(hook, Stage::Firm));
         if let Some(chain) = refuse {
             rules.push(Rule::new([Part::Do(Action::Jump(chain))]));
         }
-        rules.extend(self.port_forwards(hook));
-        rules.extend(self.lookups(hook, Stage::Accept));
+        // A flow is written down once if any rule that covers it does so: those come first.
+        let logged = |treatment: &Treatment| treatment.limit.is_none() && !treatment.quiet;
+        rules.extend(self.port_forwards(hook, true));
+        rules.extend(self.lookups_of(hook, Stage::Accept, &logged));
+        rules.extend(self.port_forwards(hook, false));
+        rules.extend(self.lookups_of(hook, Stage::Accept, &|treatment| !logged(treatment)));
         if hook == Hook::Input {
             rules.push(Rule::new([Part::Broadcast, Part::Do(Reason::Broadcast.goto())]));
         }
@@ -170,7 +175,9 @@ impl Build<'_> {
             self.program.chains.push(Chain {
                 name: RELATED.to_owned(),
                 base: None,
-                rules: vec![Rule::new([Part::Icmp, Part::Do(Action::Accept)]).note("errors about accepted connections")],
+                rules: vec![
+                    Rule::new([Part::Icmp, Part::Do(Action::Accept)]).note("errors about accepted connections"),
+                ],
             });
         }
         vec![Rule::new([Part::States(vec![
@@ -213,7 +220,11 @@ impl Build<'_> {
                         drop(vec![Part::Among { field: Field::In, not: false, keys: inputs }]);
                     }
                     if hook == Hook::Forward && !outputs.is_empty() {
-                        drop(vec![Part::Lookup { fields: vec![Field::Out], not: false, set: without(family).to_owned() }]);
+                        drop(vec![Part::Lookup {
+                            fields: vec![Field::Out],
+                            not: false,
+                            set: without(family).to_owned(),
+                        }]);
                     }
                 }
             }
@@ -235,14 +246,14 @@ impl Build<'_> {
 
     /// Where untracked packets go.
     fn untracked(&mut self, hook: Hook, refuse: Option<&str>) -> Action {
-        let mut rules = self.lookups(hook, Stage::FirmUntracked);
+        let mut rules = self.family_rules(hook);
+        rules.extend(self.lookups(hook, Stage::FirmUntracked));
         rules.extend(refuse.map(|chain| Rule::new([Part::Do(Action::Jump(chain.to_owned()))])));
         rules.extend(self.lookups(hook, Stage::AcceptUntracked));
         if rules.is_empty() {
             return Reason::Untracked.goto();
         }
         let name = format!("untracked_{}", hook.word());
-        rules.splice(0..0, self.family_rules(hook));
         rules.push(Rule::new([Part::Do(Reason::Untracked.goto())]));
         self.program.chains.push(Chain { name: name.clone(), base: None, rules });
         Action::Goto(name)
@@ -250,10 +261,14 @@ impl Build<'_> {
 
     /// Lookups of a stage: first what is always on, then what is scheduled; limited last; logged before quiet.
     fn lookups(&mut self, hook: Hook, stage: Stage) -> Vec<Rule> {
+        self.lookups_of(hook, stage, &|_| true)
+    }
+
+    fn lookups_of(&mut self, hook: Hook, stage: Stage, wanted: &dyn Fn(&Treatment) -> bool) -> Vec<Rule> {
         let mut treatments: Vec<Treatment> = self
             .treatments
             .iter()
-            .filter(|(of, treatment)| *of == hook && treatment.stage == stage)
+            .filter(|(of, treatment)| *of == hook && treatment.stage == stage && wanted(treatment))
             .map(|(_, treatment)| *treatment)
             .collect();
         treatments.sort_by_key(|t| (t.limit, t.quiet, t.when, t.hop_limit));
@@ -262,8 +277,7 @@ impl Build<'_> {
             let counter = stage == Stage::Accept;
             let lookups = self.tables.finish(hook, treatment, counter);
             let (before, done) = self.decision(hook, treatment);
-            let own: Vec<Rule> =
-                lookups.into_iter().map(|lookup| self.lookup(lookup, &before, done.clone())).collect();
+            let own: Vec<Rule> = lookups.into_iter().map(|lookup| self.lookup(lookup, &before, done.clone())).collect();
             if own.is_empty() {
                 continue;
             }
@@ -345,12 +359,7 @@ impl Build<'_> {
                     Family::V6 => 6,
                 };
                 // The name carries rule and rate: a bucket never changes its rate.
-                let set = format!(
-                    "{name}_sources{number}_{}_{}_{}",
-                    limit.rate,
-                    limit.per.word(),
-                    limit.burst
-                );
+                let set = format!("{name}_sources{number}_{}_{}_{}", limit.rate, limit.per.word(), limit.burst);
                 self.program.sets.push(Set {
                     name: set.clone(),
                     types: vec![Field::Src(family).key_type()],
@@ -367,33 +376,30 @@ impl Build<'_> {
         name
     }
 
-    /// Accepts exactly what port forwards translated.
-    fn port_forwards(&mut self, hook: Hook) -> Vec<Rule> {
-        const CHAIN: &str = "port_forwards";
+    /// Accepts exactly what port forwards translated: those that are written down, or the others.
+    fn port_forwards(&mut self, hook: Hook, log: bool) -> Vec<Rule> {
         if hook != Hook::Forward {
             return Vec::new();
         }
-        let mut logged = Vec::new();
-        let mut quiet = Vec::new();
-        for rule in self.ruleset.rules.iter().filter(|rule| nat::is_forward(rule.origin)) {
+        let mut list = Vec::new();
+        for rule in self.ruleset.rules.iter().filter(|rule| nat::is_forward(rule.origin) && rule.log == log) {
             for at in rule.boxes.iter().filter_map(|flow_box| flow_box.translated) {
                 let Some(mut parts) = nat::translated(self.ruleset, &self.ruleset.translations[at as usize]) else {
                     continue;
                 };
-                if rule.log {
+                if log {
                     parts.push(Part::Log { prefix: ACCEPT_PREFIX, group: ACCEPT_LOG_GROUP });
                 }
                 parts.push(Part::Do(Action::Accept));
-                let list = if rule.log { &mut logged } else { &mut quiet };
                 list.push(Rule::new(parts).lines(vec![rule.line]));
             }
         }
-        logged.append(&mut quiet);
-        if logged.is_empty() {
+        if list.is_empty() {
             return Vec::new();
         }
-        self.program.chains.push(Chain { name: CHAIN.to_owned(), base: None, rules: logged });
-        vec![Rule::new([Part::Translated, Part::Do(Action::Jump(CHAIN.to_owned()))])]
+        let name = if log { "port_forwards_log" } else { "port_forwards" };
+        self.program.chains.push(Chain { name: name.to_owned(), base: None, rules: list });
+        vec![Rule::new([Part::Translated, Part::Do(Action::Jump(name.to_owned()))])]
     }
 
     /// Sets that lookups refer to by name.
