@@ -1,9 +1,12 @@
 //! Wires a topology: namespaces, interfaces, addresses, routes, sockets.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use segwall_core::policy::Wiring;
+use segwall_host::local;
 use segwall_host::netns::Netns;
 use segwall_host::rtnl::{Change, Rtnl, VethEnd};
 use segwall_packetset::{AddrRange, Family};
@@ -11,6 +14,10 @@ use segwall_packetset::{AddrRange, Family};
 use crate::error::LabError;
 use crate::settings;
 use crate::topology::Topology;
+
+/// How long the kernel may take until it receives for an address it was given, and between two looks.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Name of a host's interface.
 pub const HOST_DEVICE: &str = "eth0";
@@ -217,10 +224,25 @@ pub fn switch_on(topology: &Topology, network: &Network, purpose: Purpose) -> Re
         }
     }
     rtnl.apply(&changes)?;
-    Ok(())
+    await_addresses(topology, network)
 }
 
-fn route<'a>(to: AddrRange, via: Option<std::net::IpAddr>, link: u32) -> Change<'a> {
+/// IPv6 addresses become the gateway's own a moment after they are given.
+fn await_addresses(topology: &Topology, network: &Network) -> Result<(), LabError> {
+    let own: Vec<IpAddr> =
+        topology.hosts.iter().flat_map(|host| host.gateway_addresses.iter().map(|(addr, _)| *addr)).collect();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let waiting = network.gateway.run(|| local::not_yet(&own))?;
+        match waiting.first() {
+            None => return Ok(()),
+            Some(addr) if Instant::now() > deadline => return Err(LabError::Address { addr: *addr }),
+            Some(_) => std::thread::sleep(PAUSE),
+        }
+    }
+}
+
+fn route<'a>(to: AddrRange, via: Option<IpAddr>, link: u32) -> Change<'a> {
     Change::Route { to: to.first(), prefix_len: to.prefix_len().expect("routes are prefixes"), via, link }
 }
 

@@ -51,6 +51,12 @@ pub enum LabError {
         /// Its name.
         device: String,
     },
+    /// The gateway does not receive for an address of its own.
+    #[error("the kernel does not take {addr} for the gateway's own; is IPv6 switched off?")]
+    Address {
+        /// The address.
+        addr: std::net::IpAddr,
+    },
     /// Packets that must arrive do not.
     #[error("{missing} of {sent} packets that must arrive did not, from {from}, {attempts} times; the lab itself does not work here")]
     Sentinel {
