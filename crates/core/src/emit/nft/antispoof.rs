@@ -49,7 +49,9 @@ fn fold(lengths: &mut Lengths) {
         let into = lengths.entry((family, long)).or_default();
         for (id, range) in split {
             let step = AddrRange::prefix(range.first(), long).len();
-            into.extend((0..).map_while(|at: u128| range.nth(at * step)).map(|addr| (id, AddrRange::prefix(addr, long))));
+            into.extend(
+                (0..).map_while(|at: u128| range.nth(at * step)).map(|addr| (id, AddrRange::prefix(addr, long))),
+            );
         }
     }
 }

@@ -132,7 +132,8 @@ impl Build<'_> {
         let untracked = self.untracked(hook, refuse.as_deref());
         rules.extend(self.states(hook, untracked));
         rules.push(
-            Rule::new([Part::NotBareSyn, Part::Do(Reason::NotSyn.goto())]).note("TCP without a connection, no bare SYN"),
+            Rule::new([Part::NotBareSyn, Part::Do(Reason::NotSyn.goto())])
+                .note("TCP without a connection, no bare SYN"),
         );
         rules.extend(self.family_rules(hook));
         rules.extend(self.lookups(hook, Stage::Firm));
@@ -170,7 +171,9 @@ impl Build<'_> {
             self.program.chains.push(Chain {
                 name: RELATED.to_owned(),
                 base: None,
-                rules: vec![Rule::new([Part::Icmp, Part::Do(Action::Accept)]).note("errors about accepted connections")],
+                rules: vec![
+                    Rule::new([Part::Icmp, Part::Do(Action::Accept)]).note("errors about accepted connections"),
+                ],
             });
         }
         vec![Rule::new([Part::States(vec![
@@ -213,7 +216,11 @@ impl Build<'_> {
                         drop(vec![Part::Among { field: Field::In, not: false, keys: inputs }]);
                     }
                     if hook == Hook::Forward && !outputs.is_empty() {
-                        drop(vec![Part::Lookup { fields: vec![Field::Out], not: false, set: without(family).to_owned() }]);
+                        drop(vec![Part::Lookup {
+                            fields: vec![Field::Out],
+                            not: false,
+                            set: without(family).to_owned(),
+                        }]);
                     }
                 }
             }
@@ -262,8 +269,7 @@ impl Build<'_> {
             let counter = stage == Stage::Accept;
             let lookups = self.tables.finish(hook, treatment, counter);
             let (before, done) = self.decision(hook, treatment);
-            let own: Vec<Rule> =
-                lookups.into_iter().map(|lookup| self.lookup(lookup, &before, done.clone())).collect();
+            let own: Vec<Rule> = lookups.into_iter().map(|lookup| self.lookup(lookup, &before, done.clone())).collect();
             if own.is_empty() {
                 continue;
             }
@@ -345,12 +351,7 @@ impl Build<'_> {
                     Family::V6 => 6,
                 };
                 // The name carries rule and rate: a bucket never changes its rate.
-                let set = format!(
-                    "{name}_sources{number}_{}_{}_{}",
-                    limit.rate,
-                    limit.per.word(),
-                    limit.burst
-                );
+                let set = format!("{name}_sources{number}_{}_{}_{}", limit.rate, limit.per.word(), limit.burst);
                 self.program.sets.push(Set {
                     name: set.clone(),
                     types: vec![Field::Src(family).key_type()],

@@ -126,11 +126,12 @@ fn masquerade_rules(ruleset: &Ruleset) -> Vec<Rule> {
     let private = private_ipv4();
     let mut rules = Vec::new();
     for (id, interface) in ruleset.interface_ids() {
-        let needed = interface.masquerade
-            && interface.ipv4
-            && ruleset.interfaces.iter().filter(|other| other.role != Role::Uplink).any(|segment| {
-                segment.sources.iter().any(|source| private.iter().any(|range| range.overlaps(source)))
-            });
+        let needed =
+            interface.masquerade
+                && interface.ipv4
+                && ruleset.interfaces.iter().filter(|other| other.role != Role::Uplink).any(|segment| {
+                    segment.sources.iter().any(|source| private.iter().any(|range| range.overlaps(source)))
+                });
         if needed {
             rules.push(
                 Rule::new([

@@ -14,11 +14,7 @@ pub(super) const ACCEPTS: &str = "accept";
 
 /// How much a set opens: what drops or only names interfaces first, what anti-spoofing lets pass last.
 fn openness(name: &str) -> u8 {
-    if name.starts_with(SOURCES) {
-        2
-    } else {
-        u8::from(name.starts_with(ACCEPTS))
-    }
+    if name.starts_with(SOURCES) { 2 } else { u8::from(name.starts_with(ACCEPTS)) }
 }
 
 fn base_text(base: Base) -> (&'static str, &'static str, &'static str, &'static str) {

@@ -121,9 +121,10 @@ impl Shape {
     pub(super) fn before(&self) -> Vec<Part> {
         let mut parts = Vec::new();
         let fields = self.fields();
-        let tells_family = fields.iter().any(|field| {
-            matches!(field, Field::Src(_) | Field::Dst(_) | Field::IcmpType(_) | Field::IcmpCode(_))
-        }) || self.dst == Dst::OwnOfSegments
+        let tells_family = fields
+            .iter()
+            .any(|field| matches!(field, Field::Src(_) | Field::Dst(_) | Field::IcmpType(_) | Field::IcmpCode(_)))
+            || self.dst == Dst::OwnOfSegments
             || (self.dst == Dst::OwnAsked && self.family == Some(Family::V6));
         if let (Some(family), false) = (self.family, tells_family) {
             parts.push(Part::Family(family));

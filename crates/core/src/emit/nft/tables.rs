@@ -260,8 +260,7 @@ impl<'a> Builder<'a> {
             if interface.dynamic {
                 self.add_asked(treatment, rule_at, hook, &sides, Dst::OwnAsked, flow_box, services);
             } else {
-                let mut singles: Vec<AddrRange> =
-                    interface.addresses.iter().copied().map(AddrRange::single).collect();
+                let mut singles: Vec<AddrRange> = interface.addresses.iter().copied().map(AddrRange::single).collect();
                 singles.sort_unstable();
                 singles.dedup();
                 self.add_dst(treatment, rule_at, hook, &sides, flow_box, Some(&singles.into()), services);

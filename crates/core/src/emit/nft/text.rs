@@ -275,10 +275,9 @@ fn part(out: &mut String, names: &[String], part: &Part) {
             fields(out, list);
             out.push_str(" counter }");
         }
-        Part::Log { prefix, group } => put!(
-            out,
-            "log prefix \"{prefix}\" group {group} snaplen {LOG_BYTES} queue-threshold {LOG_BATCH}"
-        ),
+        Part::Log { prefix, group } => {
+            put!(out, "log prefix \"{prefix}\" group {group} snaplen {LOG_BYTES} queue-threshold {LOG_BATCH}")
+        }
         Part::Do(done) => action(out, done),
     }
 }
