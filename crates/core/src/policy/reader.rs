@@ -187,9 +187,10 @@ impl<'d> Table<'d> {
                 faults.not_yet(place, feature);
                 continue;
             }
-            let help = match faults.nearest(name, keys.known.iter().copied()) {
+            let useful: Vec<&str> = keys.known.iter().copied().filter(|known| !keys.refused.contains(known)).collect();
+            let help = match faults.nearest(name, useful.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("possible: {}", keys.known.join(", ")),
+                None => format!("possible: {}", useful.join(", ")),
             };
             let message = format!("unknown key `{}` in {}", shorten(name), keys.what);
             faults.error(codes::UNKNOWN_KEY, place, message, "", help);

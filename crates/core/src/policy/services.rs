@@ -182,7 +182,7 @@ const ICMP_NAMES: &[(&str, TypeCode, TypeCode)] = &[
 ];
 
 /// The ICMP and ICMPv6 messages of a name, both where both have it; empty where none has.
-pub(super) fn icmp_named(name: &str) -> Vec<Service> {
+pub(crate) fn icmp_named(name: &str) -> Vec<Service> {
     let Ok(at) = ICMP_NAMES.binary_search_by_key(&name, |(known, _, _)| known) else { return Vec::new() };
     let (_, v4, v6) = ICMP_NAMES[at];
     [(proto::ICMP, v4), (proto::ICMPV6, v6)]

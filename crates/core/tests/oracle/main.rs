@@ -4,6 +4,7 @@
 
 mod packets;
 mod reading;
+mod replay;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -230,6 +230,7 @@ fn part(out: &mut String, names: &[String], part: &Part) {
         }
         Part::Local { here: true } => out.push_str("fib daddr . iif type local"),
         Part::Local { here: false } => out.push_str("fib daddr type local"),
+        Part::LocalSource => out.push_str("fib saddr . iif type local"),
         Part::Broadcast => out.push_str("fib daddr type { broadcast, multicast }"),
         Part::HopLimit(limit) => put!(out, "ip6 hoplimit {limit}"),
         Part::Days(days) => {

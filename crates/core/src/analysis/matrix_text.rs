@@ -1,0 +1,81 @@
+//! A cell in a few words.
+
+use super::matrix::{Grant, Refusal};
+
+/// What makes two grants one phrase: everything but the services.
+type Sort<'g> = (&'g Option<String>, &'g Option<String>, bool, bool, bool, bool);
+
+fn sort_of(grant: &Grant) -> Sort<'_> {
+    let timed = grant.schedule.is_some() || grant.expires.is_some();
+    (&grant.from, &grant.to, grant.limited, timed, grant.active, grant.forward)
+}
+
+/// `http, https → web; mysql (limited); everything but smtp`.
+pub(super) fn cell_text(grants: &[Grant], refusals: &[Refusal]) -> String {
+    let mut phrases: Vec<(Sort<'_>, Vec<&str>)> = Vec::new();
+    for grant in grants {
+        let sort = sort_of(grant);
+        let at = match phrases.iter().position(|(known, _)| *known == sort) {
+            Some(at) => at,
+            None => {
+                phrases.push((sort, Vec::new()));
+                phrases.len() - 1
+            }
+        };
+        for service in &grant.services {
+            if !phrases[at].1.contains(&service.as_str()) {
+                phrases[at].1.push(service);
+            }
+        }
+    }
+    let mut text: Vec<String> = phrases.into_iter().map(|(sort, services)| phrase(sort, &services)).collect();
+    let cuts: Vec<String> = refusals.iter().filter(|refusal| refusal.cuts).map(refused).collect();
+    if let Some(last) = text.last_mut()
+        && !cuts.is_empty()
+    {
+        *last = format!("{last}, but not {}", cuts.join(", "));
+    }
+    // Rejects that take nothing away still tell the sender.
+    let rejects =
+        refusals.iter().filter(|refusal| !refusal.cuts).map(|refusal| format!("rejected: {}", refused(refusal)));
+    text.extend(rejects);
+    text.join("; ")
+}
+
+fn phrase((from, to, limited, timed, active, forward): Sort<'_>, services: &[&str]) -> String {
+    let mut words = services.join(", ");
+    if let Some(from) = from {
+        words = format!("from {from}: {words}");
+    }
+    if let Some(to) = to {
+        words = format!("{words} → {to}");
+    }
+    let mut marks = Vec::new();
+    if forward {
+        marks.push("forwarded");
+    }
+    if limited {
+        marks.push("limited");
+    }
+    match (timed, active) {
+        (true, true) => marks.push("scheduled"),
+        (true, false) => marks.push("scheduled, not now"),
+        (false, _) => {}
+    }
+    if marks.is_empty() { words } else { format!("{words} ({})", marks.join(", ")) }
+}
+
+fn refused(refusal: &Refusal) -> String {
+    let mut words = refusal.services.join(", ");
+    if let Some(from) = &refusal.from {
+        words = format!("{words} from {from}");
+    }
+    if let Some(to) = &refusal.to {
+        words = format!("{words} → {to}");
+    }
+    match (&refusal.schedule, refusal.active) {
+        (Some(_), true) => format!("{words} (scheduled)"),
+        (Some(_), false) => format!("{words} (scheduled, not now)"),
+        (None, _) => words,
+    }
+}
