@@ -74,7 +74,7 @@ fn exit_codes() {
 
 #[test]
 fn a_dash_is_standard_input() {
-    let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(TUTORIAL)).unwrap();
+    let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(TUTORIAL)).expect("committed");
     let output = with_stdin(&["check", "-"], &text);
     assert_eq!(code(&output), 0);
     assert!(stdout(&output).starts_with("<stdin>: good; 5 segments"), "{}", stdout(&output));
