@@ -143,7 +143,8 @@ impl FlowText {
 
 fn flags_text(flags: u8) -> String {
     let names = ["fin", "syn", "rst", "psh", "ack"];
-    let set: Vec<&str> = names.iter().enumerate().filter(|(bit, _)| flags >> bit & 1 == 1).map(|(_, name)| *name).collect();
+    let set: Vec<&str> =
+        names.iter().enumerate().filter(|(bit, _)| flags >> bit & 1 == 1).map(|(_, name)| *name).collect();
     if set.is_empty() { "none".to_owned() } else { set.join(",") }
 }
 
@@ -167,7 +168,9 @@ pub fn compare(topology: &Topology, probe: &Probe, expected: &Expected, seen: &S
                 return Some(format!("arrived at {}", topology.place_name(arrival.place)));
             }
             let own = match expected.flow.output {
-                Place::Interface(id) => topology.host(id).gateway_addresses.iter().any(|(addr, _)| *addr == arrival.headers.src),
+                Place::Interface(id) => {
+                    topology.host(id).gateway_addresses.iter().any(|(addr, _)| *addr == arrival.headers.src)
+                }
                 Place::Gateway | Place::Elsewhere => false,
             };
             if expected.masqueraded != own && probe.input != Place::Gateway {
@@ -182,7 +185,8 @@ pub fn compare(topology: &Topology, probe: &Probe, expected: &Expected, seen: &S
             }
             let dport = expected.flow.dport().unwrap_or(arrival.headers.words.1);
             let has_ports = proto::has_ports(probe.proto);
-            (has_ports && arrival.headers.words.1 != dport).then(|| format!("arrived at port {}", arrival.headers.words.1))
+            (has_ports && arrival.headers.words.1 != dport)
+                .then(|| format!("arrived at port {}", arrival.headers.words.1))
         }
         (_, None, None) => Some("dropped".to_owned()),
         (_, None, Some(refusal)) => Some(refusal),

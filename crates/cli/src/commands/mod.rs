@@ -5,6 +5,7 @@ mod completions;
 mod init;
 mod init_questions;
 mod man;
+mod matrix;
 mod render;
 mod schema;
 
@@ -17,6 +18,7 @@ use crate::exit::{Answer, Failure};
 pub enum Command {
     Init(init::Args),
     Check(check::Args),
+    Matrix(matrix::Args),
     Render(render::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -28,6 +30,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(args),
+        Command::Matrix(args) => matrix::run(args),
         Command::Render(args) => render::run(args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
