@@ -13,6 +13,8 @@ const MAGIC: [u8; 8] = *b"\xf5segwall";
 const TTL: u8 = 64;
 /// Neighbour discovery is heard only with this (RFC 4861).
 const ND_HOP_LIMIT: u8 = 255;
+/// Listener discovery never leaves its wire (RFC 3810).
+const MLD_HOP_LIMIT: u8 = 1;
 const WINDOW: u16 = 1024;
 /// First sequence number of every connection.
 pub const SEQUENCE: u32 = 1000;
@@ -107,15 +109,10 @@ impl Packet {
         with_ip_header(self.src, self.dst, self.proto, self.hop_limit(), &payload)
     }
 
-    /// From the Ethernet header on.
-    #[must_use]
-    pub fn frame(&self, src: Mac, dst: Mac) -> Vec<u8> {
-        ethernet(src, dst, self.dst.is_ipv4(), &self.ip())
-    }
-
     fn hop_limit(&self) -> u8 {
         match (self.src, self.transport) {
             (IpAddr::V6(_), Transport::Icmp { kind: 133..=137, .. }) => ND_HOP_LIMIT,
+            (IpAddr::V6(_), Transport::Icmp { kind: 130..=132 | 143, .. }) => MLD_HOP_LIMIT,
             _ => TTL,
         }
     }
@@ -169,6 +166,21 @@ impl Packet {
                 bytes
             }
         };
+        if self.transport == Transport::Other {
+            // The kernel rejects a packet of a protocol it does not know only when its bytes happen to sum up to zero
+            // (`nf_ip_checksum`); a filler lets them.
+            let sum = match self.src {
+                IpAddr::V4(_) => checksum(self.src, self.dst, proto::ICMP, &bytes),
+                IpAddr::V6(_) => {
+                    let filled_len = bytes.len() + 2;
+                    bytes.resize(filled_len, 0);
+                    let sum = checksum(self.src, self.dst, self.proto, &bytes);
+                    bytes.truncate(filled_len - 2);
+                    sum
+                }
+            };
+            bytes.extend(sum.to_be_bytes());
+        }
         if self.proto == proto::SCTP {
             let sum = crc32c(&bytes);
             bytes[8..12].copy_from_slice(&sum.to_le_bytes());
@@ -367,7 +379,7 @@ mod tests {
     #[test]
     fn etherparse_agrees() {
         for v6 in [false, true] {
-            let frame = packet(proto::TCP, ports(), v6).frame([2; 6], [4; 6]);
+            let frame = ethernet([2; 6], [4; 6], !v6, &packet(proto::TCP, ports(), v6).ip());
             let sliced = etherparse::SlicedPacket::from_ethernet(&frame).expect("a packet");
             let Some(etherparse::TransportSlice::Tcp(tcp)) = sliced.transport else { panic!("TCP") };
             assert_eq!((tcp.source_port(), tcp.destination_port(), tcp.syn(), tcp.ack()), (1000, 80, true, false));

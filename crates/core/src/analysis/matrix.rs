@@ -159,6 +159,9 @@ impl Row<'_> {
             })
             .map(|(rule, b)| (*rule, *b))
             .collect();
+        // In the order of the zones: the box comes last.
+        let mut receivers: Vec<_> = receivers.into_iter().collect();
+        receivers.sort_by_key(|(to, _)| *to == Place::Gateway);
         receivers
             .into_iter()
             .filter_map(|(to, mut boxes)| {
@@ -213,7 +216,7 @@ impl Row<'_> {
     fn cell(&self, from: Place, to: Place, boxes: &[(usize, &FlowBox)]) -> Option<Cell> {
         let ruleset = self.ruleset;
         let (from_zone, to_zone) = (zone_of(ruleset, from)?, zone_of(ruleset, to)?);
-        let src = sources(ruleset, from, to);
+        let src = sources(ruleset, from);
         // The box's other addresses are named by rules of their own.
         let dst = destinations(ruleset, from, to, true);
         let own = destinations(ruleset, from, to, false);
@@ -225,6 +228,17 @@ impl Row<'_> {
             if let Some(services) = &cut.services
                 && services.is_empty()
             {
+                continue;
+            }
+            // A port forward has a box for each family; a flow is of one, so that together they are one grant.
+            if cut.translated
+                && let Some(at) =
+                    grants.iter().position(|(grant, known)| grant.line == rule.line && known.may_join(&cut))
+            {
+                let (grant, known) = &mut grants[at];
+                known.join(cut);
+                grant.from = self.words.addresses(from_zone, known.src.as_deref());
+                grant.to = self.words.addresses(to_zone, known.dst.as_deref());
                 continue;
             }
             let services = self.words.services(cut.services.as_deref());
