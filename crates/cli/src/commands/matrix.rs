@@ -1,19 +1,15 @@
 //! `segwall matrix`: who reaches whom on what.
 
-use std::fmt::Write;
-
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table, presets};
 use schemars::JsonSchema;
 use segwall_core::analysis::{self, Matrix};
 use segwall_core::ruleset::At;
 use serde::Serialize;
 
+use super::grid;
 use crate::args::{self, PolicyArg};
 use crate::exit::{Answer, Failure};
 use crate::input::Location;
-use crate::out::STRONG;
-use crate::text::Escaped;
 use crate::{clock, json, load, out};
 
 /// Show who reaches whom on what
@@ -49,11 +45,6 @@ pub struct Data {
     matrix: Matrix,
 }
 
-/// More zones than this make a list instead of a table.
-const ZONES_MAX: usize = 9;
-/// A table's width where there is no terminal to ask.
-const WIDTH: u16 = 120;
-
 /// Runs it.
 pub fn run(args: Args) -> Result<Answer, Failure> {
     let location = Location::of(args.policy.policy);
@@ -70,51 +61,9 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
             return json::print("matrix", Answer::Yes, Vec::new(), Some(Data { at, matrix }));
         }
         Format::Csv => out::print_plain(&csv(&matrix))?,
-        Format::Table if matrix.zones.len() > ZONES_MAX => out::print(&(list(&matrix) + &footer(&matrix)))?,
-        Format::Table => out::print(&(table(&matrix) + &footer(&matrix)))?,
+        Format::Table => out::print(&(grid::draw(&matrix, &|_, _| None) + &grid::needs(&matrix)))?,
     }
     Ok(Answer::Yes)
-}
-
-/// Rows send, columns receive.
-fn table(matrix: &Matrix) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    if !table.is_tty() {
-        table.set_width(WIDTH);
-    }
-    table.set_header(std::iter::once("from \\ to").chain(matrix.zones.iter().map(String::as_str)));
-    for from in &matrix.zones {
-        let cells = matrix.zones.iter().map(|to| match matrix.cell(from, to) {
-            Some(cell) => Escaped(&cell.text).to_string(),
-            None if from == "gateway" && !matrix.output_drop && to != "gateway" => "everything".to_owned(),
-            None if from == to => "·".to_owned(),
-            None => "–".to_owned(),
-        });
-        table.add_row(std::iter::once(from.clone()).chain(cells));
-    }
-    table.trim_fmt() + "\n"
-}
-
-fn list(matrix: &Matrix) -> String {
-    let mut text = String::new();
-    for cell in &matrix.cells {
-        let _ = writeln!(text, "{STRONG}{} → {}{STRONG:#}: {}", cell.from, cell.to, Escaped(&cell.text));
-    }
-    text
-}
-
-/// What no cell says.
-fn footer(matrix: &Matrix) -> String {
-    let mut text =
-        "\n– nothing; · nothing is routed back, and what stays on the segment's wire never passes the box\n".to_owned();
-    if !matrix.needs.is_empty() {
-        let _ = writeln!(text, "\nAccepted towards the box without a rule:");
-    }
-    for line in &matrix.needs {
-        let _ = writeln!(text, "  {}: {}", line.zone, line.needs.join(", "));
-    }
-    text
 }
 
 const CSV_HEADER: &str =

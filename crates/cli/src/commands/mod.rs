@@ -2,8 +2,11 @@
 
 mod check;
 mod completions;
+mod grid;
 mod init;
 mod init_questions;
+mod lab;
+mod lab_report;
 mod man;
 mod matrix;
 mod render;
@@ -20,6 +23,7 @@ pub enum Command {
     Check(check::Args),
     Matrix(matrix::Args),
     Render(render::Args),
+    Lab(lab::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -32,6 +36,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Check(args) => check::run(args),
         Command::Matrix(args) => matrix::run(args),
         Command::Render(args) => render::run(args),
+        Command::Lab(args) => lab::run(args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
