@@ -206,6 +206,8 @@ fn json_is_what_its_schema_says() {
         ("check", vec!["check", "--format", "json", TUTORIAL]),
         ("check", vec!["check", "--format", "json", faults]),
         ("check", vec!["check", "--format", "json", "crates/cli/tests/policies/warns.toml"]),
+        ("matrix", vec!["matrix", "--format", "json", TUTORIAL]),
+        ("matrix", vec!["matrix", "--format", "json", "examples/branch.toml"]),
         ("render", vec!["render", "--target", "nft", "--format", "json", TUTORIAL]),
         ("render", vec!["render", "--target", "nft", "--format", "json", faults]),
     ] {
