@@ -41,7 +41,7 @@ pub struct Network {
     _switch: Option<Netns>,
 }
 
-/// Builds everything but the ruleset; interfaces stay down.
+/// Builds everything but the ruleset; the gateway's interfaces stay down.
 ///
 /// # Errors
 /// When the kernel refuses a step.
@@ -84,6 +84,8 @@ pub fn wire(topology: &Topology, purpose: Purpose) -> Result<Network, LabError> 
         let mut rtnl = netns.run(Rtnl::open)??;
         let inside = rtnl.links()?;
         let link = inside.get(HOST_DEVICE).ok_or_else(|| missing(HOST_DEVICE))?.index;
+        // The gateway's side stays down; a packet socket wants an interface that is up.
+        rtnl.apply(&[Change::Up(link)])?;
         host_links.push(link);
     }
     Ok(Network { gateway, hosts, gateway_links, host_links, real_vlans, _switch: switch })
@@ -173,15 +175,14 @@ fn wire_trunks(
     Ok(())
 }
 
-/// Switches everything on, and gives it addresses and routes: the last step, after the ruleset is loaded.
+/// Switches the gateway's interfaces on, and gives them addresses and routes: the last step, after the ruleset is loaded.
 ///
 /// # Errors
 /// When the kernel refuses a step.
 pub fn switch_on(topology: &Topology, network: &Network, purpose: Purpose) -> Result<(), LabError> {
-    for (at, netns) in network.hosts.iter().enumerate() {
-        let mut rtnl = netns.run(Rtnl::open)??;
-        rtnl.apply(&[Change::Up(network.host_links[at])])?;
-        if purpose == Purpose::Shell {
+    if purpose == Purpose::Shell {
+        for (at, netns) in network.hosts.iter().enumerate() {
+            let mut rtnl = netns.run(Rtnl::open)??;
             rtnl.apply(&host_changes(topology, at, network.host_links[at]))?;
             let lo = rtnl.links()?.get("lo").map(|link| Change::Up(link.index));
             rtnl.apply(lo.as_slice())?;

@@ -105,12 +105,6 @@ impl Packet {
         with_ip_header(self.src, self.dst, self.proto, self.hop_limit(), &payload)
     }
 
-    /// From the Ethernet header on.
-    #[must_use]
-    pub fn frame(&self, src: Mac, dst: Mac) -> Vec<u8> {
-        ethernet(src, dst, self.dst.is_ipv4(), &self.ip())
-    }
-
     fn hop_limit(&self) -> u8 {
         match (self.src, self.transport) {
             (IpAddr::V6(_), Transport::Icmp { kind: 133..=137, .. }) => ND_HOP_LIMIT,
@@ -365,7 +359,7 @@ mod tests {
     #[test]
     fn etherparse_agrees() {
         for v6 in [false, true] {
-            let frame = packet(proto::TCP, ports(), v6).frame([2; 6], [4; 6]);
+            let frame = ethernet([2; 6], [4; 6], !v6, &packet(proto::TCP, ports(), v6).ip());
             let sliced = etherparse::SlicedPacket::from_ethernet(&frame).expect("a packet");
             let Some(etherparse::TransportSlice::Tcp(tcp)) = sliced.transport else { panic!("TCP") };
             assert_eq!((tcp.source_port(), tcp.destination_port(), tcp.syn(), tcp.ack()), (1000, 80, true, false));

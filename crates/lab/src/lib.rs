@@ -20,7 +20,7 @@ mod topology;
 
 pub use error::LabError;
 pub use report::{Difference, FlowText, PairReport, Report, ServiceReport};
-pub use run::{Emit, Options, Progress, run};
+pub use run::{Emit, Options, Progress, emit_nft, run};
 pub use segwall_host::userns::Isolation;
 pub use topology::Topology;
 

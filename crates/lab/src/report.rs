@@ -272,12 +272,6 @@ impl Tally {
         });
     }
 
-    /// How many probes differ so far.
-    #[must_use]
-    pub fn differences(&self) -> u64 {
-        self.differences_total
-    }
-
     /// The report.
     #[must_use]
     pub fn finish(self, topology: &Topology, notes: Vec<String>, seconds: f64) -> Report {

@@ -154,3 +154,15 @@ fn notes(policy: &Policy, prober: &Prober) -> Vec<String> {
     );
     notes
 }
+
+/// Elements in one transaction: in a user namespace the kernel takes 5,000 to 6,000.
+const ELEMENTS_MAX: usize = 4000;
+
+/// What the nft emitter makes of a ruleset, in pieces that a user namespace can load.
+#[must_use]
+pub fn emit_nft(ruleset: &Ruleset, at: At) -> Vec<String> {
+    let program = segwall_core::emit::nft::compile(ruleset, at);
+    let mut texts = vec![program.closed_base()];
+    texts.extend(program.pieces(ELEMENTS_MAX));
+    texts
+}
