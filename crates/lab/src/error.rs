@@ -58,7 +58,9 @@ pub enum LabError {
         addr: std::net::IpAddr,
     },
     /// Packets that must arrive do not.
-    #[error("{missing} of {sent} packets that must arrive did not, from {from}, {attempts} times; the lab itself does not work here")]
+    #[error(
+        "{missing} of {sent} packets that must arrive did not, from {from}, {attempts} times; the lab itself does not work here"
+    )]
     Sentinel {
         /// Who sent them.
         from: String,
