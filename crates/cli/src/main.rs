@@ -8,6 +8,7 @@ mod draw;
 mod exit;
 mod input;
 mod json;
+mod load;
 mod out;
 mod text;
 

@@ -64,7 +64,9 @@ pub fn run(args: &Args) -> Result<Answer, Failure> {
     }
     write_new(&args.output, &text)?;
     let name = args.output.display();
-    out::print(&format!("{name} written. Next:\n  segwall check {name}\n  segwall matrix {name}\n  segwall lab {name}\n"))?;
+    out::print(&format!(
+        "{name} written. Next:\n  segwall check {name}\n  segwall matrix {name}\n  segwall lab {name}\n"
+    ))?;
     Ok(Answer::Yes)
 }
 

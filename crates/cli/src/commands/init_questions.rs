@@ -60,7 +60,8 @@ pub fn ask(ask: &mut Ask<'_>, complain: &mut dyn FnMut(&str)) -> Option<Plan> {
         })?;
         let default = format!("192.168.{}.0/24", vlan.min(254));
         let subnet = until(ask, complain, &format!("  Subnet of {name}"), &default, |text| subnet(text, &segments))?;
-        let internet = until(ask, complain, &format!("  May {name} open web pages on the internet?"), "yes", yes_or_no)?;
+        let internet =
+            until(ask, complain, &format!("  May {name} open web pages on the internet?"), "yes", yes_or_no)?;
         segments.push(Segment { name, vlan, subnet, internet });
     }
     let first = segments[0].name.clone();
@@ -178,10 +179,8 @@ comment = \"narrow this when you know what {manager} needs\"
         );
         for segment in self.segments.iter().enumerate().filter(|(at, one)| one.internet && *at != self.management) {
             let name = &segment.1.name;
-            let _ = write!(
-                text,
-                "\n[[accept]]\nfrom = \"{name}\"\nto = \"internet\"\nservice = [\"http\", \"https\"]\n"
-            );
+            let _ =
+                write!(text, "\n[[accept]]\nfrom = \"{name}\"\nto = \"internet\"\nservice = [\"http\", \"https\"]\n");
         }
         text.push_str(
             "
@@ -207,6 +206,10 @@ fn pool(subnet: &AddrRange) -> (std::net::IpAddr, std::net::IpAddr) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::civil::date;
+    use jiff::tz::TimeZone;
+    use segwall_core::policy::{self, Context};
+    use segwall_core::source::Source;
 
     fn answered(answers: &[&str]) -> (Option<Plan>, Vec<String>) {
         let mut faults = Vec::new();
@@ -229,16 +232,40 @@ mod tests {
         let text = plan.expect("answered").to_toml();
         assert!(text.contains("[segments.internal]\nvlan    = 20\nsubnets = [\"192.168.20.0/24\"]"), "{text}");
         assert!(text.contains("pool = \"192.168.20.128-192.168.20.254\""), "{text}");
+        let source = Source::new("init", text);
+        let loaded = policy::load(&source, &Context { today: date(2026, 1, 1), timezone: TimeZone::UTC });
+        assert_eq!(loaded.diagnostics, []);
     }
 
     #[test]
     fn wrong_answers_are_asked_again() {
         let (plan, faults) = answered(&[
-            "", "eth1", "eth0", "Bad", "any", "a", "0", "5", "10.0.0.1/8", "10.0.0.0/8", "maybe", "no", //
-            "a", "b", "5", "6", "10.1.0.0/16", "10.0.0.0/30", "192.168.0.0/16", "y", "-", "c", "b",
+            "",
+            "eth1",
+            "eth0",
+            "Bad",
+            "any",
+            "a",
+            "0",
+            "5",
+            "10.0.0.1/8",
+            "10.0.0.0/8",
+            "maybe",
+            "no", //
+            "a",
+            "b",
+            "5",
+            "6",
+            "10.1.0.0/16",
+            "10.0.0.0/30",
+            "192.168.0.0/16",
+            "y",
+            "-",
+            "c",
+            "b",
         ]);
         let plan = plan.expect("answered");
-        assert_eq!(faults.len(), 10, "{faults:?}");
+        assert_eq!(faults.len(), 11, "{faults:?}");
         assert_eq!((plan.segments.len(), plan.management), (2, 1));
     }
 

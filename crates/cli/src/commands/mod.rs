@@ -1,7 +1,16 @@
 //! The commands, one file each.
 
+mod check;
 mod completions;
+mod grid;
+mod init;
+mod init_questions;
+mod lab;
+mod lab_report;
 mod man;
+mod matrix;
+mod render;
+mod schema;
 
 use clap::Subcommand;
 
@@ -10,15 +19,25 @@ use crate::exit::{Answer, Failure};
 /// Every command. What is not here does not work yet, and is not in `--help`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print completions for a shell
+    Init(init::Args),
+    Check(check::Args),
+    Matrix(matrix::Args),
+    Render(render::Args),
+    Lab(lab::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
-    /// Print the man page, or write one for each command
     Man(man::Args),
 }
 
 /// Runs a command.
 pub fn run(command: Command) -> Result<Answer, Failure> {
     match command {
+        Command::Init(args) => init::run(&args),
+        Command::Check(args) => check::run(args),
+        Command::Matrix(args) => matrix::run(args),
+        Command::Render(args) => render::run(args),
+        Command::Lab(args) => lab::run(args),
+        Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

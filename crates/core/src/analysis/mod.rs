@@ -1,1 +1,17 @@
-//! Placeholder.
+//! What a policy comes to: who reaches whom, why, and what is wrong with it.
+//!
+//! Everything here asks the oracle ([`crate::ruleset::Ruleset::judge`]) and decides nothing by itself.
+
+mod boxes;
+mod classes;
+mod domain;
+mod matrix;
+mod matrix_text;
+mod resolver;
+mod service_classes;
+mod times;
+mod words;
+
+pub use domain::{is_stand_in, with_stand_ins};
+pub use matrix::{Cell, Grant, Matrix, NeedLine, Refusal, matrix};
+pub use resolver::resolvers;

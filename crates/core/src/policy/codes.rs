@@ -74,18 +74,17 @@ codes! {
     MAC_TWICE = "SW0326", "hardware address used twice in a segment";
 
     // Services, ports, limits, schedules.
-    BAD_SERVICE = "SW0401", "not a service";
-    BAD_PORT = "SW0402", "not a port or port range";
-    UNKNOWN_PROTOCOL = "SW0403", "unknown protocol";
-    NO_PORTS = "SW0404", "a protocol that has no ports";
-    BAD_ICMP = "SW0405", "not an ICMP type";
-    BAD_LIMIT = "SW0406", "not a limit";
-    LIMIT_NOT_ACCEPT = "SW0407", "a limit on a drop or reject";
-    LIMIT_BY_ALONE = "SW0408", "limit_by without limit";
-    BAD_SCHEDULE = "SW0409", "not a schedule";
-    BAD_DURATION = "SW0410", "not a duration";
-    BAD_DATE = "SW0411", "not a day";
-    BAD_TIMEZONE = "SW0412", "unknown time zone";
+    BAD_PORT = "SW0401", "not a port or port range";
+    UNKNOWN_PROTOCOL = "SW0402", "unknown protocol";
+    NO_PORTS = "SW0403", "a protocol that has no ports";
+    BAD_ICMP = "SW0404", "not an ICMP type";
+    BAD_LIMIT = "SW0405", "not a limit";
+    LIMIT_NOT_ACCEPT = "SW0406", "a limit on a drop or reject";
+    LIMIT_BY_ALONE = "SW0407", "limit_by without limit";
+    BAD_SCHEDULE = "SW0408", "not a schedule";
+    BAD_DURATION = "SW0409", "not a duration";
+    BAD_DATE = "SW0410", "not a day";
+    BAD_TIMEZONE = "SW0411", "unknown time zone";
 
     // Rules, forwards, claims.
     EXPECT_REJECT = "SW0501", "a claim of a reject";

@@ -211,7 +211,8 @@ fn bare_address(text: Text<'_>, env: &Env<'_>, faults: &mut Faults<'_>) {
             if segment.subnets.iter().any(|subnet| subnet.network == range) {
                 format!("write \"{}\" for the whole segment", segment.name)
             } else {
-                format!("write \"{}/{range}\", or name it as a host", segment.name)
+                let kind = if range.is_single() { "host" } else { "set" };
+                format!("write \"{}/{range}\", or name it as a {kind}", segment.name)
             }
         }
         Some((range, Owner::Uplink(_))) if env.networks.complete => format!("write \"internet/{range}\""),

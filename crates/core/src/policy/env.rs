@@ -60,9 +60,9 @@ impl Families {
         let of_uplink = |uplink: &Uplink| {
             let statics = uplink.addresses.iter().fold(0, |bits, own| bits | family_bit(Family::of(own.addr)));
             let elsewhere = !uplink.managed && uplink.addresses.is_empty() && !uplink.dhcp && !uplink.ra;
-            let automatic =
-                u8::from(uplink.dhcp) * family_bit(Family::V4) | u8::from(uplink.ra) * family_bit(Family::V6);
-            if elsewhere { BOTH_FAMILIES } else { statics | automatic }
+            let by_dhcp = if uplink.dhcp { family_bit(Family::V4) } else { 0 };
+            let by_ra = if uplink.ra { family_bit(Family::V6) } else { 0 };
+            if elsewhere { BOTH_FAMILIES } else { statics | by_dhcp | by_ra }
         };
         let segments = each_segment.iter().fold(0, |bits, of_one| bits | of_one);
         let internet = uplinks.iter().fold(0, |bits, uplink| bits | of_uplink(uplink));
@@ -110,6 +110,11 @@ impl Env<'_> {
     fn lies_in_segment(&self, range: AddrRange, id: SegmentId, span: Span, faults: &mut Faults<'_>) -> bool {
         let segment = &self.segments[id.index()];
         let found = self.networks.covering(&range);
+        if range.is_single() && self.is_own(range.first()) {
+            let message = format!("{range} is the box itself, not a host in `{}`", segment.name);
+            faults.error(codes::OUTSIDE_ZONE, span, message, "", format!("rules name it gateway/{range}"));
+            return false;
+        }
         if found.is_some_and(|network| network.owner == Owner::Segment(id)) {
             return true;
         }

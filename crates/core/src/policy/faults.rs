@@ -43,10 +43,7 @@ impl<'d> Faults<'d> {
 
     /// A feature that is planned.
     pub fn not_yet(&mut self, span: Span, feature: &str) {
-        self.push(
-            Diagnostic::error(super::codes::NOT_YET, span, format!("{feature}: not yet"))
-                .label("Segwall cannot do this yet"),
-        );
+        self.push(Diagnostic::error(super::codes::NOT_YET, span, format!("not yet supported: {feature}")));
     }
 
     /// Whether there is an error so far.

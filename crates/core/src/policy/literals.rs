@@ -42,8 +42,13 @@ pub(super) fn address(text: Text<'_>, faults: &mut Faults<'_>) -> Option<IpAddr>
     Some(found.first())
 }
 
-/// A whole network.
+/// A whole network. One with bits behind its prefix is reported and taken as it was probably meant, so that what else
+/// is said of it still makes sense.
 pub(super) fn network(text: Text<'_>, faults: &mut Faults<'_>) -> Option<AddrRange> {
+    if let Err(error @ ParseAddrError::HostBits(meant)) = text.text.parse::<AddrRange>() {
+        bad_address(text, &error, faults);
+        return Some(meant);
+    }
     let found = range(text, faults)?;
     if !text.text.contains('/') {
         let message = format!("`{}` is not a network", text.text);
@@ -240,7 +245,9 @@ pub(super) fn days(text: Text<'_>, faults: &mut Faults<'_>) -> Option<[bool; 7]>
         let mut day = |name: &str| {
             let found = DAYS.iter().position(|day| *day == name);
             if found.is_none() {
-                let meant = DAYS.iter().find(|day| name.to_ascii_lowercase().starts_with(**day));
+                let lower = name.to_ascii_lowercase();
+                let begins = |day: &&&str| lower.starts_with(**day) || (lower.len() > 1 && day.starts_with(&lower));
+                let meant = DAYS.iter().find(begins);
                 let help = meant.map_or(HELP.to_owned(), |day| format!("did you mean `{day}`?"));
                 faults.error(codes::BAD_SCHEDULE, text.span, format!("`{}` is not a day", shorten(name)), "", help);
             }

@@ -44,7 +44,29 @@ pub struct Loaded {
 #[must_use]
 pub fn load(source: &Source, context: &Context) -> Loaded {
     let mut faults = Faults::new(source.text());
-    let (tree, whole) = syntax::parse(source, &mut faults);
+    let prepared = syntax::prepare(source, &mut faults);
+    if !prepared.parsable {
+        return Loaded { policy: None, diagnostics: faults.finish() };
+    }
+    if prepared.repair.is_empty() {
+        return check(source, source.text(), context, faults);
+    }
+    let text = prepared.repair.apply(source.text());
+    let mut repaired = check(source, &text, context, Faults::new(&text)).diagnostics;
+    let place = |span: &mut Span| *span = prepared.repair.original(*span);
+    for found in &mut repaired {
+        place(&mut found.span);
+        found.labels.iter_mut().for_each(|label| place(&mut label.span));
+        faults.push(found.clone());
+    }
+    let mut diagnostics = faults.finish();
+    keep_local(&mut diagnostics, source);
+    Loaded { policy: None, diagnostics }
+}
+
+/// Checks a text; `source` is the file it came from.
+fn check<'d>(source: &Source, text: &'d str, context: &Context, mut faults: Faults<'d>) -> Loaded {
+    let (tree, whole) = syntax::parse(text, &mut faults);
     if whole && tree.get_ref().is_empty() {
         faults.push(
             Diagnostic::error(codes::EMPTY_FILE, Span::default(), "the policy is empty")
@@ -105,7 +127,7 @@ const LOCAL: &[crate::diag::Code] = &[
     codes::BAD_URL,
 ];
 
-fn build<'d>(tree: &'d Spanned<DeTable<'d>>, context: &Context, faults: &mut Faults<'d>) -> Option<Policy> {
+fn build<'d>(tree: &'d Spanned<DeTable<'d>>, context: &Context, faults: &mut Faults<'_>) -> Option<Policy> {
     let top = Table::of_map(tree.get_ref(), Span::default(), &keys::TOP, faults);
     let gateway_table = top.table("gateway", &keys::GATEWAY, faults);
     let mut gateway = settings::gateway(gateway_table.as_ref(), faults);
@@ -114,7 +136,7 @@ fn build<'d>(tree: &'d Spanned<DeTable<'d>>, context: &Context, faults: &mut Fau
         _ => None,
     });
 
-    let entries = |key: &str, faults: &mut Faults<'d>| top.entries(key, faults);
+    let entries = |key: &str, faults: &mut Faults<'_>| top.entries(key, faults);
     let segment_entries = entries("segments", faults);
     let uplink_entries = entries("uplinks", faults);
     let host_entries = entries("hosts", faults);

@@ -47,11 +47,8 @@ pub(super) fn read<'d>(entry: &Entry<'d>, trunk: Option<&'d str>, faults: &mut F
         segment.wiring = port.wiring.clone();
         segment.managed = port.managed;
     }
-    let subnets = subnets(&table, faults);
-    let mut networks_whole = subnets.is_some();
-    if let Some(networks) = subnets {
-        segment.subnets = with_gateways(&table, name, networks, faults);
-    }
+    let (networks, mut networks_whole) = subnets(&table, faults);
+    segment.subnets = with_gateways(&table, name, networks, networks_whole, faults);
     match routes(&table, &segment.subnets, networks_whole, faults) {
         Some(routes) => segment.routes = routes,
         None => networks_whole = false,
@@ -60,13 +57,15 @@ pub(super) fn read<'d>(entry: &Entry<'d>, trunk: Option<&'d str>, faults: &mut F
     ReadSegment { segment, table: Some(table), port, networks_whole }
 }
 
-/// The networks of `subnets`; `None` when any is missing or broken.
-fn subnets(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Vec<(AddrRange, Span)>> {
+/// The networks of `subnets`, and whether they are all of them.
+fn subnets(table: &Table<'_>, faults: &mut Faults<'_>) -> (Vec<(AddrRange, Span)>, bool) {
     let help = "such as subnets = [\"192.168.10.0/24\", \"fd00:10::/64\"]";
-    let value = table.require("subnets", help, faults)?;
-    let texts = texts_of(value, "subnets", "a network such as \"192.168.10.0/24\"", faults)?;
-    let read: Vec<_> = texts.iter().map(|text| subnet(*text, faults).map(|range| (range, text.span))).collect();
-    read.into_iter().collect()
+    let value = table.require("subnets", help, faults);
+    let texts = value.and_then(|value| texts_of(value, "subnets", "a network such as \"192.168.10.0/24\"", faults));
+    let Some(texts) = texts else { return (Vec::new(), false) };
+    let read: Vec<_> = texts.iter().filter_map(|text| subnet(*text, faults).map(|range| (range, text.span))).collect();
+    let whole = read.len() == texts.len();
+    (read, whole)
 }
 
 fn subnet(text: Text<'_>, faults: &mut Faults<'_>) -> Option<AddrRange> {
@@ -96,12 +95,16 @@ fn with_gateways(
     table: &Table<'_>,
     name: Text<'_>,
     networks: Vec<(AddrRange, Span)>,
+    whole: bool,
     faults: &mut Faults<'_>,
 ) -> Vec<Subnet> {
     let mut given: Vec<Option<(IpAddr, Span)>> = vec![None; networks.len()];
     for text in table.texts("gateway", faults).unwrap_or_default() {
         let Some(addr) = address(text, faults) else { continue };
         let Some(at) = networks.iter().position(|(range, _)| range.contains(addr)) else {
+            if !whole {
+                continue;
+            }
             let message = format!("the gateway address {addr} is in no subnet of `{}`", name.text);
             let mut found = Diagnostic::error(codes::GATEWAY_OUTSIDE, text.span, message);
             for (range, span) in &networks {

@@ -7,9 +7,12 @@ use super::model::{Ports, Service};
 const T: u8 = proto::TCP;
 const U: u8 = proto::UDP;
 
-/// Name, what it is, and its protocols with first and last port. Ports as registered with IANA or as the program
+/// Protocol, first and last port.
+type ProtocolPorts = (u8, u16, u16);
+
+/// Name, what it is, and its protocols and ports. Ports as registered with IANA or as the program
 /// itself uses them when nobody changes its configuration.
-const PORT_SERVICES: &[(&str, &str, &[(u8, u16, u16)])] = &[
+const PORT_SERVICES: &[(&str, &str, &[ProtocolPorts])] = &[
     (
         "activedirectory",
         "what members of an Active Directory domain need from its controllers",
@@ -179,7 +182,7 @@ const ICMP_NAMES: &[(&str, TypeCode, TypeCode)] = &[
 ];
 
 /// The ICMP and ICMPv6 messages of a name, both where both have it; empty where none has.
-pub(super) fn icmp_named(name: &str) -> Vec<Service> {
+pub(crate) fn icmp_named(name: &str) -> Vec<Service> {
     let Ok(at) = ICMP_NAMES.binary_search_by_key(&name, |(known, _, _)| known) else { return Vec::new() };
     let (_, v4, v6) = ICMP_NAMES[at];
     [(proto::ICMP, v4), (proto::ICMPV6, v6)]

@@ -5,6 +5,7 @@ use toml::de::{DeTable, Error};
 
 use super::codes;
 use super::faults::Faults;
+use super::unclosed::{self, Repair};
 use crate::diag::Diagnostic;
 use crate::source::{Source, Span};
 
@@ -17,25 +18,74 @@ const SYNTAX_FAULTS_MAX: usize = 1_000;
 /// For so many of them the place given first is sought, which reads the file once each.
 const FIRSTS_SOUGHT_MAX: usize = 50;
 
-/// The tree, and whether the text is all of TOML.
-pub(super) fn parse<'d>(source: &'d Source, faults: &mut Faults<'_>) -> (Spanned<DeTable<'d>>, bool) {
+/// What can be parsed: the text, or the text with brackets closed that were left open.
+pub(super) struct Prepared {
+    /// Where brackets were added.
+    pub repair: Repair,
+    /// Whether to parse at all.
+    pub parsable: bool,
+}
+
+/// Looks for what confuses a parser for the rest of the file: nesting without end, and lists that are never closed.
+pub(super) fn prepare(source: &Source, faults: &mut Faults<'_>) -> Prepared {
     let text = source.text();
     if let Some(found) = too_deep(text) {
         faults.push(found);
-        return (Spanned::new(0..0, DeTable::new()), false);
+        return Prepared { repair: Repair::default(), parsable: false };
     }
+    Prepared { repair: unclosed::find(text, faults), parsable: true }
+}
+
+/// The tree, and whether the text is all of TOML.
+pub(super) fn parse<'d>(text: &'d str, faults: &mut Faults<'_>) -> (Spanned<DeTable<'d>>, bool) {
     let (tree, errors) = DeTable::parse_recoverable(text);
+    let lines = Lines::of(text);
     let mut last_line = None;
+    let mut table_twice: Option<usize> = None;
     for (index, error) in errors.iter().take(SYNTAX_FAULTS_MAX).enumerate() {
         let found = fault(error, text, index < FIRSTS_SOUGHT_MAX);
-        // One slip confuses the parser for the rest of its line.
-        let line = source.line(found.span.start);
-        if last_line != Some(line) || found.code == codes::GIVEN_TWICE {
+        let at = found.span.start as usize;
+        let line = lines.number(at);
+        if found.code == codes::GIVEN_TWICE {
+            // The keys of a table given twice are given twice, too.
+            if table_twice.is_some_and(|header| lines.no_header_between(text, header, line)) {
+                continue;
+            }
+            if text[lines.start(line)..].trim_start_matches([' ', '\t']).starts_with('[') {
+                table_twice = Some(line);
+            }
+            faults.push(found);
+        } else if last_line != Some(line) {
+            // One slip confuses the parser for the rest of its line.
             faults.push(found);
         }
         last_line = Some(line);
     }
     (tree, errors.is_empty())
+}
+
+/// Where lines begin.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Self(std::iter::once(0).chain(ends).collect())
+    }
+
+    fn number(&self, at: usize) -> usize {
+        self.0.partition_point(|start| *start <= at) - 1
+    }
+
+    fn start(&self, line: usize) -> usize {
+        self.0[line]
+    }
+
+    fn no_header_between(&self, text: &str, header: usize, line: usize) -> bool {
+        header < line
+            && (header + 1..=line)
+                .all(|between| !text[self.0[between]..].trim_start_matches([' ', '\t']).starts_with('['))
+    }
 }
 
 fn fault(error: &Error, text: &str, seek_first: bool) -> Diagnostic {
@@ -89,11 +139,10 @@ fn first_given(text: &str, again: std::ops::Range<usize>) -> Option<Span> {
 /// Looks for nesting that the parser would refuse, byte by byte: the parser itself reports each of a million brackets.
 fn too_deep(text: &str) -> Option<Diagnostic> {
     let bytes = text.as_bytes();
-    let (mut depth, mut dots, mut at) = (0usize, 0usize, 0usize);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'#' => at = end_of_line(bytes, at),
-            quote @ (b'"' | b'\'') => at = end_of_string(bytes, at, quote),
+    let (mut depth, mut dots) = (0usize, 0usize);
+    let mut found = None;
+    unclosed::walk(bytes, |at, byte| {
+        match byte {
             b'[' | b'{' => {
                 depth += 1;
                 dots = 0;
@@ -105,34 +154,13 @@ fn too_deep(text: &str) -> Option<Diagnostic> {
             _ => {}
         }
         if depth > DEPTH_MAX || dots >= DEPTH_MAX {
-            let found = Diagnostic::error(codes::TOO_DEEP, Span::new(at..at + 1), "nested too deeply")
-                .label(format!("more than {DEPTH_MAX} levels"))
-                .help("no policy needs more than five");
-            return Some(found);
+            found = Some(at);
         }
-        at += 1;
-    }
-    None
-}
-
-fn end_of_line(bytes: &[u8], from: usize) -> usize {
-    bytes[from..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| from + length - 1)
-}
-
-/// The last byte of a string that begins at `from`; the end of its line where it is not closed.
-fn end_of_string(bytes: &[u8], from: usize, quote: u8) -> usize {
-    let triple = [quote; 3];
-    let long = bytes[from..].starts_with(&triple);
-    let mut at = from + if long { 3 } else { 1 };
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' if quote == b'"' => at += 1,
-            b'\n' if !long => return at - 1,
-            byte if byte == quote && !long => return at,
-            byte if byte == quote && bytes[at..].starts_with(&triple) => return at + 2,
-            _ => {}
-        }
-        at += 1;
-    }
-    bytes.len()
+        found.is_none()
+    });
+    found.map(|at| {
+        Diagnostic::error(codes::TOO_DEEP, Span::new(at..at + 1), "nested too deeply")
+            .label(format!("more than {DEPTH_MAX} levels"))
+            .help("no policy needs more than five")
+    })
 }

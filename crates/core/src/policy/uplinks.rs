@@ -171,7 +171,7 @@ fn next_hops(table: &Table<'_>, uplink: &Uplink, faults: &mut Faults<'_>) {
 pub(super) fn only_one(entries: &[Entry<'_>], faults: &mut Faults<'_>) {
     if let [first, second, ..] = entries {
         faults.push(
-            Diagnostic::error(codes::NOT_YET, second.name.span, "several uplinks at once: not yet")
+            Diagnostic::error(codes::NOT_YET, second.name.span, "not yet supported: several uplinks at once")
                 .label("a second uplink")
                 .also(first.name.span, "the first")
                 .help("keep one of them"),

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use toml::de::DeValue;
+
 use super::codes;
 use super::faults::{Faults, shorten};
 use super::model::Wiring;
-use super::reader::{Table, Text};
+use super::reader::{Table, Text, integer_of, span_of};
 use crate::diag::Diagnostic;
 use crate::source::Span;
 
@@ -175,7 +177,7 @@ fn tagged<'d>(
         },
     };
     let id = id?;
-    let vlan_span = table.get("vlan").map_or(table.span, super::reader::span_of);
+    let vlan_span = table.get("vlan").map_or(table.span, span_of);
     let (device, span) = match device {
         Some((text, device)) => (device?.to_owned(), text.span),
         None if table.has("device") => return None,
@@ -199,18 +201,18 @@ fn tagged<'d>(
 }
 
 fn vlan(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<u16> {
-    let number = table.integer("vlan", 0..=u64::MAX, faults)?;
-    match u16::try_from(number.value).ok().filter(|id| (1..=4094).contains(id)) {
+    let value = table.get("vlan")?;
+    let DeValue::Integer(integer) = value.get_ref() else {
+        // Says what it must be.
+        integer_of(value, "vlan", 1..=4094, faults);
+        return None;
+    };
+    match u16::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|id| (1..=4094).contains(id)) {
         Some(id) => Some(id),
         None => {
+            let message = format!("VLAN {} is not within 1 to 4094", shorten(integer.as_str()));
             let help = "0 means no VLAN and 4095 is reserved (IEEE 802.1Q)";
-            faults.error(
-                codes::VLAN_RANGE,
-                number.span,
-                format!("VLAN {} is not within 1 to 4094", number.value),
-                "",
-                help,
-            );
+            faults.error(codes::VLAN_RANGE, span_of(value), message, "", help);
             None
         }
     }

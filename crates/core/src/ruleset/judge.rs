@@ -66,12 +66,13 @@ impl Reason {
 }
 
 /// Whether sorted, merged ranges hold the address.
-fn holds(ranges: &[AddrRange], addr: IpAddr) -> bool {
+pub(crate) fn holds(ranges: &[AddrRange], addr: IpAddr) -> bool {
     let behind = ranges.partition_point(|range| range.first() <= addr);
     behind > 0 && ranges[behind - 1].contains(addr)
 }
 
-fn service_covers(service: &Service, flow: &Flow) -> bool {
+/// Whether a flow is of a service.
+pub(crate) fn service_covers(service: &Service, flow: &Flow) -> bool {
     service.proto == flow.proto
         && match (service.ports, flow.header) {
             (Ports::All, _) => true,
@@ -218,7 +219,7 @@ impl Ruleset {
             })
     }
 
-    fn side_holds(&self, side: Side, place: Place) -> bool {
+    pub(super) fn side_holds(&self, side: Side, place: Place) -> bool {
         match (side, place) {
             (_, Place::Gateway) => false,
             (Side::Any, _) => true,

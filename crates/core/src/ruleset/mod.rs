@@ -7,7 +7,9 @@ mod needs;
 mod windows;
 
 pub use judge::{Decision, Reason, private_ipv4};
+pub(crate) use judge::{holds, service_covers};
 pub use lower::lower;
 pub use model::*;
 pub use needs::{MLD, ND_FROM_SEGMENT, ND_FROM_UPLINK};
+pub(crate) use windows::week_second;
 pub use windows::{At, WEEK_S, Windows};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use segwall_packetset::{AddrRange, Family, InterfaceId, PortRange};
+use segwall_packetset::{AddrRange, Family, InterfaceId, Place, PortRange};
 
 use super::{At, Windows};
 use crate::policy::{ForwardId, Limit, RuleId, SegmentId, Service, Verdict};
@@ -304,6 +304,36 @@ impl Ruleset {
     #[must_use]
     pub fn uplink(&self) -> Option<InterfaceId> {
         self.interface_ids().find(|(_, interface)| interface.role == Role::Uplink).map(|(id, _)| id)
+    }
+
+    /// The boxes whose flows may enter at a place, with their rules, in order of the rules.
+    #[must_use]
+    pub fn boxes_from(&self, input: Place) -> Vec<(usize, &FlowBox)> {
+        let lists: [&[(u32, u32)]; 2] = match input {
+            Place::Gateway => [&self.index.output, &[]],
+            Place::Interface(id) => [&self.index.by_input[id.index()], &self.index.wide],
+            Place::Elsewhere => [&[], &self.index.wide],
+        };
+        let at = |(rule, number): &(u32, u32)| (*rule as usize, &self.rules[*rule as usize].boxes[*number as usize]);
+        let entering = |(_, flow_box): &(usize, &FlowBox)| match flow_box.path {
+            Path::Input { input: side } | Path::Forward { input: side, .. } => self.side_holds(side, input),
+            Path::Output { .. } => true,
+        };
+        let mut boxes: Vec<(usize, &FlowBox)> = lists.into_iter().flatten().map(at).filter(entering).collect();
+        boxes.sort_by_key(|(rule, _)| *rule);
+        boxes
+    }
+
+    /// The boxes whose flows may go from one place to another.
+    #[must_use]
+    pub fn boxes_between(&self, input: Place, output: Place) -> Vec<(usize, &FlowBox)> {
+        let mut boxes = self.boxes_from(input);
+        boxes.retain(|(_, flow_box)| match (flow_box.path, output) {
+            (Path::Input { .. }, to) => to == Place::Gateway,
+            (Path::Output { output: side }, to) => self.side_holds(side, to),
+            (Path::Forward { output: side, same, .. }, to) => self.side_holds(side, to) && (same || input != to),
+        });
+        boxes
     }
 
     /// Whether an interface is a segment's.

@@ -240,7 +240,7 @@ fn random_services(dice: &mut Dice) -> Option<Vec<Service>> {
         (proto::SCTP, range(5000, 5000)),
         (proto::IGMP, Ports::All),
         (proto::ICMP, Ports::Icmp { kind: 13, code: Some(0) }),
-        (proto::TCP, range(0, 65535)),
+        (proto::TCP, range(1, 65535)),
     ];
     if dice.one_in(4) {
         return None;

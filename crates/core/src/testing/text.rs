@@ -260,14 +260,10 @@ impl Writer<'_> {
     }
 }
 
-/// The policy file's word for a service: `tcp/443`, `icmp/8`, `esp`.
-#[must_use]
-pub fn service_text(service: &Service) -> String {
-    let name = proto::name(service.proto).map_or_else(|| service.proto.to_string(), str::to_owned);
-    match service.ports {
-        Ports::All => name,
-        Ports::Range(range) => format!("{name}/{range}"),
-        Ports::Icmp { kind, code: None } => format!("{name}/{kind}"),
-        Ports::Icmp { kind, code: Some(code) } => format!("{name}/{kind}/{code}"),
+/// As the file writes it. The word `icmp` alone means ICMPv6 too, so all of ICMP is said by its number.
+fn service_text(service: &Service) -> String {
+    match (service.proto, service.ports) {
+        (proto::ICMP, Ports::All) => format!("proto/{}", proto::ICMP),
+        _ => write_service(service),
     }
 }

@@ -1,0 +1,45 @@
+//! `segwall schema`: JSON Schemas of the policy file and of every JSON output.
+
+use clap::ValueEnum;
+use schemars::{Schema, schema_for};
+
+use super::{check, lab, matrix, render};
+use crate::exit::{Answer, Failure};
+use crate::json::{self, Envelope};
+
+/// Print the JSON Schema of the policy file, or of a command's JSON output
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  segwall schema > segwall.schema.json      # for editors that complete TOML by a schema
+  segwall schema --output check")]
+pub struct Args {
+    /// Print what this command gives with --format json
+    #[arg(long, value_enum, value_name = "COMMAND")]
+    output: Option<Output>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Check,
+    Lab,
+    Matrix,
+    Render,
+}
+
+/// Runs it.
+pub fn run(args: &Args) -> Result<Answer, Failure> {
+    match args.output {
+        None => return Err(Failure::Undetermined("not merged".into())),
+        Some(output) => json::print_value(&shape(output))?,
+    }
+    Ok(Answer::Yes)
+}
+
+fn shape(output: Output) -> Schema {
+    match output {
+        Output::Check => schema_for!(Envelope<check::Data>),
+        Output::Lab => schema_for!(Envelope<lab::Data>),
+        Output::Matrix => schema_for!(Envelope<matrix::Data>),
+        Output::Render => schema_for!(Envelope<render::Data>),
+    }
+}
