@@ -7,13 +7,18 @@
 mod antispoof;
 mod disjoint;
 mod drops;
+mod exclusive;
 mod filter;
+mod limits;
 mod model;
+mod named_sets;
 mod nat;
 mod script;
+mod services;
 mod shape;
 mod tables;
 mod text;
+mod treatment;
 mod update;
 
 pub use model::{
