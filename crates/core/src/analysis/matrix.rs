@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use segwall_packetset::{AddrRange, Place};
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ use crate::policy::{Policy, Verdict, Zone};
 use crate::ruleset::{At, Dst, FlowBox, Need, Origin, Path, Ruleset, Side};
 
 /// Zones by zones. Pairs without a cell accept nothing.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Matrix {
     /// Segments in the file's order, then `internet` where there is an uplink, then `gateway`.
     pub zones: Vec<String>,
@@ -27,7 +28,7 @@ pub struct Matrix {
 }
 
 /// What one zone may open to another.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Cell {
     /// Who opens.
     pub from: String,
@@ -44,7 +45,7 @@ pub struct Cell {
 }
 
 /// What one rule accepts between two zones.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Grant {
     /// In the policy's words; `everything` for every protocol.
     pub services: Vec<String>,
@@ -67,7 +68,7 @@ pub struct Grant {
 }
 
 /// What one rule refuses between two zones.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Refusal {
     /// `drop` or `reject`.
     pub verdict: &'static str,
@@ -90,7 +91,7 @@ pub struct Refusal {
 }
 
 /// What a zone needs from the box.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct NeedLine {
     /// The zone; `segments` for all of them.
     pub zone: String,
