@@ -149,6 +149,24 @@ impl Conntrack {
         self.socket.transact(&requests).map_err(ConntrackError::Create)
     }
 
+    /// Takes connections out of the table; one that is not there any more is no fault.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn remove(&mut self, tuples: &[Tuple]) -> Result<(), ConntrackError> {
+        for tuple in tuples {
+            let family = if tuple.src.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+            let mut attrs = Writer::after(&header(family));
+            attrs.nest(CTA_TUPLE_ORIG, |attrs| write_tuple(attrs, tuple, false));
+            let request = Request { kind: IPCTNL_MSG_CT_DELETE, flags: 0, body: attrs.finish() };
+            match self.socket.transact(&[request]) {
+                Err(error) if error.refused_with() != Some(libc::ENOENT) => return Err(ConntrackError::Flush(error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Every connection of both families that we can read: TCP, UDP and like, ICMP, and others without ports.
     ///
     /// # Errors

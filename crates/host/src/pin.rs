@@ -14,3 +14,9 @@ pub fn to_cpu(cpu: usize) -> io::Result<()> {
     set.set(cpu)?;
     Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
 }
+
+/// The CPU this thread runs on right now.
+#[must_use]
+pub fn current_cpu() -> Option<usize> {
+    nix::sched::sched_getcpu().ok()
+}

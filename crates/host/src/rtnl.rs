@@ -63,6 +63,9 @@ pub enum Change<'a> {
     },
     /// Switches an interface on.
     Up(u32),
+    /// Switches an interface on, and never asks for a neighbour on it: every packet goes out with the interface's own
+    /// hardware address, which only a packet socket on the other side takes.
+    UpWithoutNeighbours(u32),
     /// Takes an interface away, by name.
     Delete(String),
     /// An address on an interface, usable at once (no duplicate address detection).
@@ -110,7 +113,7 @@ impl fmt::Display for Change<'_> {
         match self {
             Self::Veth(a, b) => write!(f, "veth pair {} and {}", a.name, b.name),
             Self::Vlan { name, id, .. } => write!(f, "VLAN {id} as {name}"),
-            Self::Up(link) => write!(f, "interface {link} up"),
+            Self::Up(link) | Self::UpWithoutNeighbours(link) => write!(f, "interface {link} up"),
             Self::Delete(name) => write!(f, "removal of {name}"),
             Self::Address { link, addr, prefix_len } => write!(f, "address {addr}/{prefix_len} on interface {link}"),
             Self::Route { to, prefix_len, link, .. } => write!(f, "route to {to}/{prefix_len} by interface {link}"),
@@ -238,6 +241,13 @@ fn request(change: &Change<'_>) -> Request {
             message.header.index = *link;
             message.header.flags = LinkFlags::Up;
             message.header.change_mask = LinkFlags::Up;
+            (RouteNetlinkMessage::SetLink(message), 0)
+        }
+        Change::UpWithoutNeighbours(link) => {
+            let mut message = LinkMessage::default();
+            message.header.index = *link;
+            message.header.flags = LinkFlags::Up | LinkFlags::Noarp;
+            message.header.change_mask = LinkFlags::Up | LinkFlags::Noarp;
             (RouteNetlinkMessage::SetLink(message), 0)
         }
         Change::Delete(name) => {

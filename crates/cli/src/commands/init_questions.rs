@@ -206,6 +206,10 @@ fn pool(subnet: &AddrRange) -> (std::net::IpAddr, std::net::IpAddr) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::civil::date;
+    use jiff::tz::TimeZone;
+    use segwall_core::policy::{self, Context};
+    use segwall_core::source::Source;
 
     fn answered(answers: &[&str]) -> (Option<Plan>, Vec<String>) {
         let mut faults = Vec::new();
@@ -228,6 +232,9 @@ mod tests {
         let text = plan.expect("answered").to_toml();
         assert!(text.contains("[segments.internal]\nvlan    = 20\nsubnets = [\"192.168.20.0/24\"]"), "{text}");
         assert!(text.contains("pool = \"192.168.20.128-192.168.20.254\""), "{text}");
+        let source = Source::new("init", text);
+        let loaded = policy::load(&source, &Context { today: date(2026, 1, 1), timezone: TimeZone::UTC });
+        assert_eq!(loaded.diagnostics, []);
     }
 
     #[test]

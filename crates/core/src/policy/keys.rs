@@ -8,11 +8,16 @@ pub(super) struct Keys {
     pub known: &'static [&'static str],
     /// Keys of features that are planned: the key and the feature's name.
     pub later: &'static [(&'static str, &'static str)],
+    /// Known keys that are read only to say why they cannot stand here.
+    pub refused: &'static [&'static str],
 }
+
+/// The form of a duration, for the schema.
+pub(super) const DURATION_PATTERN: &str = "^([0-9]+[smhdw])+$";
 
 impl Keys {
     const fn new(what: &'static str, known: &'static [&'static str]) -> Self {
-        Self { what, known, later: &[] }
+        Self { what, known, later: &[], refused: &[] }
     }
 }
 
@@ -29,12 +34,14 @@ pub(super) const TOP: Keys = Keys {
         ("vars", "variables"),
         ("mdns", "the mDNS relay"),
     ],
+    refused: &[],
 };
 
 pub(super) const GATEWAY: Keys = Keys {
     what: "[gateway]",
     known: &["trunk", "management", "timezone", "ssh_port", "output"],
     later: &[("mdns", "the mDNS relay")],
+    refused: &[],
 };
 
 pub(super) const UPLINK: Keys = Keys {
@@ -48,6 +55,7 @@ pub(super) const UPLINK: Keys = Keys {
         ("weight", "several uplinks"),
         ("metric", "several uplinks"),
     ],
+    refused: &[],
 };
 
 pub(super) const SEGMENT: Keys = Keys {
@@ -59,6 +67,7 @@ pub(super) const SEGMENT: Keys = Keys {
         ("delegation", "prefix delegation"),
         ("pd", "prefix delegation"),
     ],
+    refused: &[],
 };
 
 pub(super) const ROUTE: Keys = Keys::new("a route", &["to", "via"]);
@@ -76,10 +85,10 @@ pub(super) const ACCEPT: Keys =
     Keys::new("an accept", &["from", "to", "service", "log", "limit", "limit_by", "schedule", "expires", "comment"]);
 
 /// The keys of an accept; `limit` is read in order to say that it belongs to accept only.
-pub(super) const DROP: Keys = Keys { what: "a drop", known: ACCEPT.known, later: &[] };
+pub(super) const DROP: Keys = Keys { what: "a drop", known: ACCEPT.known, later: &[], refused: &["limit", "limit_by"] };
 
 /// As for drops.
-pub(super) const REJECT: Keys = Keys { what: "a reject", known: ACCEPT.known, later: &[] };
+pub(super) const REJECT: Keys = Keys { what: "a reject", known: ACCEPT.known, later: &[], refused: DROP.refused };
 
 pub(super) const SCHEDULE: Keys = Keys::new("a schedule", &["days", "hours"]);
 

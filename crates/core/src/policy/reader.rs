@@ -116,8 +116,13 @@ pub(super) fn texts_of<'d>(
     expected: &str,
     faults: &mut Faults<'_>,
 ) -> Option<Vec<Text<'d>>> {
-    let DeValue::Array(array) = value.get_ref() else {
-        return text_of(value, key, &format!("{expected} or a list of them"), faults).map(|text| vec![text]);
+    let array = match value.get_ref() {
+        DeValue::Array(array) => array,
+        DeValue::String(_) => return text_of(value, key, expected, faults).map(|text| vec![text]),
+        _ => {
+            wrong_type(value, key, &format!("{expected} or a list of them"), faults);
+            return None;
+        }
     };
     if array.is_empty() {
         faults.error(
@@ -187,9 +192,10 @@ impl<'d> Table<'d> {
                 faults.not_yet(place, feature);
                 continue;
             }
-            let help = match faults.nearest(name, keys.known.iter().copied()) {
+            let useful: Vec<&str> = keys.known.iter().copied().filter(|known| !keys.refused.contains(known)).collect();
+            let help = match faults.nearest(name, useful.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("possible: {}", keys.known.join(", ")),
+                None => format!("possible: {}", useful.join(", ")),
             };
             let message = format!("unknown key `{}` in {}", shorten(name), keys.what);
             faults.error(codes::UNKNOWN_KEY, place, message, "", help);

@@ -159,6 +159,20 @@ fn strangers(ruleset: &Ruleset, hook: Hook, inside: &[Set]) -> Vec<Rule> {
                 .note("inside sources on an uplink"),
             );
         }
+        // Addresses that come and go are in no set; the kernel knows them.
+        let dynamic: Vec<Key> = ruleset
+            .interface_ids()
+            .filter(|(_, interface)| interface.role == Role::Uplink && interface.dynamic)
+            .map(|(id, _)| Key::Name(id.0))
+            .collect();
+        if !dynamic.is_empty() {
+            let parts = [
+                Part::Among { field: Field::In, not: false, keys: dynamic },
+                Part::LocalSource,
+                Part::Do(Reason::Spoofed.goto()),
+            ];
+            rules.push(Rule::new(parts).note("the box's own address on an uplink"));
+        }
         rules.push(Rule::new([on_uplink, Part::Do(Action::Return)]));
     }
     if hook == Hook::Input {

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use segwall_packetset::Family;
 
+use super::super::schedule::{self, Slot};
 use super::antispoof::{antispoof, segment_sets};
 use super::drops::{self, Reason};
 use super::model::{Action, Base, Chain, Field, Hook, Key, Part, Program, Rule, Set, SetKind, State};
 use super::shape::{SAME, own};
 use super::tables::{Builder, Lookup, Stage, Treatment};
-use super::{ACCEPT_LOG_GROUP, LIMIT_SOURCES_MAX, nat, schedule};
+use super::{ACCEPT_LOG_GROUP, LIMIT_SOURCES_MAX, nat};
 use crate::policy::{Limit, TimeUnit, Verdict};
 use crate::ruleset::{self, At, Need, Origin, Role, Ruleset, When};
 
@@ -69,6 +70,19 @@ fn refill_s(limit: &Limit) -> u32 {
     };
     let refill = (u64::from(limit.burst) + 1) * unit_s / u64::from(limit.rate.max(1)) + unit_s;
     u32::try_from(refill.max(FORGET_S_MIN)).unwrap_or(u32::MAX)
+}
+
+/// Matches for a part of a schedule.
+fn within(slot: &Slot) -> Vec<Part> {
+    let mut parts = Vec::new();
+    if !slot.daily() {
+        parts.push(Part::Days(slot.days));
+    }
+    if !slot.whole_day() {
+        parts.push(Part::Seconds(slot.first_s, slot.last_s));
+    }
+    parts.extend(slot.until.map(Part::Before));
+    parts
 }
 
 impl Build<'_> {
@@ -140,8 +154,12 @@ impl Build<'_> {
         if let Some(chain) = refuse {
             rules.push(Rule::new([Part::Do(Action::Jump(chain))]));
         }
-        rules.extend(self.port_forwards(hook));
-        rules.extend(self.lookups(hook, Stage::Accept));
+        // A flow is written down once if any rule that covers it does so: those come first.
+        let logged = |treatment: &Treatment| treatment.limit.is_none() && !treatment.quiet;
+        rules.extend(self.port_forwards(hook, true));
+        rules.extend(self.lookups_of(hook, Stage::Accept, &logged));
+        rules.extend(self.port_forwards(hook, false));
+        rules.extend(self.lookups_of(hook, Stage::Accept, &|treatment| !logged(treatment)));
         if hook == Hook::Input {
             rules.push(Rule::new([Part::Broadcast, Part::Do(Reason::Broadcast.goto())]));
         }
@@ -242,14 +260,14 @@ impl Build<'_> {
 
     /// Where untracked packets go.
     fn untracked(&mut self, hook: Hook, refuse: Option<&str>) -> Action {
-        let mut rules = self.lookups(hook, Stage::FirmUntracked);
+        let mut rules = self.family_rules(hook);
+        rules.extend(self.lookups(hook, Stage::FirmUntracked));
         rules.extend(refuse.map(|chain| Rule::new([Part::Do(Action::Jump(chain.to_owned()))])));
         rules.extend(self.lookups(hook, Stage::AcceptUntracked));
         if rules.is_empty() {
             return Reason::Untracked.goto();
         }
         let name = format!("untracked_{}", hook.word());
-        rules.splice(0..0, self.family_rules(hook));
         rules.push(Rule::new([Part::Do(Reason::Untracked.goto())]));
         self.program.chains.push(Chain { name: name.clone(), base: None, rules });
         Action::Goto(name)
@@ -257,10 +275,14 @@ impl Build<'_> {
 
     /// Lookups of a stage: first what is always on, then what is scheduled; limited last; logged before quiet.
     fn lookups(&mut self, hook: Hook, stage: Stage) -> Vec<Rule> {
+        self.lookups_of(hook, stage, &|_| true)
+    }
+
+    fn lookups_of(&mut self, hook: Hook, stage: Stage, wanted: &dyn Fn(&Treatment) -> bool) -> Vec<Rule> {
         let mut treatments: Vec<Treatment> = self
             .treatments
             .iter()
-            .filter(|(of, treatment)| *of == hook && treatment.stage == stage)
+            .filter(|(of, treatment)| *of == hook && treatment.stage == stage && wanted(treatment))
             .map(|(_, treatment)| *treatment)
             .collect();
         treatments.sort_by_key(|t| (t.limit, t.quiet, t.when, t.hop_limit));
@@ -278,7 +300,8 @@ impl Build<'_> {
                 Some(when) => {
                     let when = self.whens[when as usize];
                     let name = format!("{}_{}", treatment.prefix(), hook.word());
-                    for mut parts in schedule::conditions(self.ruleset, when, self.at) {
+                    for slot in schedule::slots(self.ruleset, when, self.at) {
+                        let mut parts = within(&slot);
                         parts.push(Part::Do(Action::Jump(name.clone())));
                         rules.push(Rule::new(parts));
                     }
@@ -368,33 +391,30 @@ impl Build<'_> {
         name
     }
 
-    /// Accepts exactly what port forwards translated.
-    fn port_forwards(&mut self, hook: Hook) -> Vec<Rule> {
-        const CHAIN: &str = "port_forwards";
+    /// Accepts exactly what port forwards translated: those that are written down, or the others.
+    fn port_forwards(&mut self, hook: Hook, log: bool) -> Vec<Rule> {
         if hook != Hook::Forward {
             return Vec::new();
         }
-        let mut logged = Vec::new();
-        let mut quiet = Vec::new();
-        for rule in self.ruleset.rules.iter().filter(|rule| nat::is_forward(rule.origin)) {
+        let mut list = Vec::new();
+        for rule in self.ruleset.rules.iter().filter(|rule| nat::is_forward(rule.origin) && rule.log == log) {
             for at in rule.boxes.iter().filter_map(|flow_box| flow_box.translated) {
                 let Some(mut parts) = nat::translated(self.ruleset, &self.ruleset.translations[at as usize]) else {
                     continue;
                 };
-                if rule.log {
+                if log {
                     parts.push(Part::Log { prefix: ACCEPT_PREFIX, group: ACCEPT_LOG_GROUP });
                 }
                 parts.push(Part::Do(Action::Accept));
-                let list = if rule.log { &mut logged } else { &mut quiet };
                 list.push(Rule::new(parts).lines(vec![rule.line]));
             }
         }
-        logged.append(&mut quiet);
-        if logged.is_empty() {
+        if list.is_empty() {
             return Vec::new();
         }
-        self.program.chains.push(Chain { name: CHAIN.to_owned(), base: None, rules: logged });
-        vec![Rule::new([Part::Translated, Part::Do(Action::Jump(CHAIN.to_owned()))])]
+        let name = if log { "port_forwards_log" } else { "port_forwards" };
+        self.program.chains.push(Chain { name: name.to_owned(), base: None, rules: list });
+        vec![Rule::new([Part::Translated, Part::Do(Action::Jump(name.to_owned()))])]
     }
 
     /// Sets that lookups refer to by name.

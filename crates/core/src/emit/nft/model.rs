@@ -327,6 +327,8 @@ pub enum Part {
         /// On the interface it came by.
         here: bool,
     },
+    /// The source is an address of the box on the interface it came by.
+    LocalSource,
     /// The destination is a broadcast or multicast address.
     Broadcast,
     /// IPv6 hop limit.

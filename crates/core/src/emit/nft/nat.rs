@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use segwall_packetset::{AddrRange, Family, InterfaceId, PortRange};
 
 use super::model::{Action, Base, Chain, Field, Key, Part, Rule, Set, SetKind};
-use super::shape::{SEGMENTS, link_local};
+use super::shape::{SAME, SEGMENTS, link_local};
 use crate::ruleset::{Interface, Origin, Role, Ruleset, Translation, private_ipv4};
 
 fn among(field: Field, keys: Vec<Key>) -> Part {
@@ -143,16 +143,13 @@ fn masquerade_rules(ruleset: &Ruleset) -> Vec<Rule> {
             );
         }
     }
-    let mut segments: Vec<u32> =
-        ruleset.translations.iter().filter(|one| one.hairpin).map(|one| one.segment.0).collect();
-    segments.sort_unstable();
-    segments.dedup();
-    for id in segments {
+    if ruleset.translations.iter().any(|one| one.hairpin) {
+        // Else the target would answer its neighbour directly, with an address that one never asked.
         rules.push(
             Rule::new([
                 Part::Translated,
-                among(Field::In, vec![Key::Name(id)]),
-                among(Field::Out, vec![Key::Name(id)]),
+                Part::Lookup { fields: vec![Field::In], not: false, set: SEGMENTS.to_owned() },
+                Part::Lookup { fields: vec![Field::In, Field::Out], not: false, set: SAME.to_owned() },
                 Part::Do(Action::Masquerade),
             ])
             .note("port forwards back into the segment they came from"),

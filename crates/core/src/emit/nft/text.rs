@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use segwall_packetset::{AddrRange, Family, PortRange, mask_address};
 
+use super::super::comment;
 use super::model::{Action, Field, Key, Part, Rule, State, Type};
-use super::{LOG_BATCH, LOG_BYTES, comment};
+use super::{LOG_BATCH, LOG_BYTES};
 use crate::policy::Limit;
 
 /// Writing to a string cannot fail.
@@ -230,6 +231,7 @@ fn part(out: &mut String, names: &[String], part: &Part) {
         }
         Part::Local { here: true } => out.push_str("fib daddr . iif type local"),
         Part::Local { here: false } => out.push_str("fib daddr type local"),
+        Part::LocalSource => out.push_str("fib saddr . iif type local"),
         Part::Broadcast => out.push_str("fib daddr type { broadcast, multicast }"),
         Part::HopLimit(limit) => put!(out, "ip6 hoplimit {limit}"),
         Part::Days(days) => {
@@ -290,5 +292,9 @@ pub(super) fn rule(out: &mut String, names: &[String], file: &str, rule: &Rule) 
         }
         part(out, names, one);
     }
-    comment::write(out, file, &rule.lines, rule.note);
+    if !rule.lines.is_empty() || !rule.note.is_empty() {
+        out.push_str(" comment \"");
+        comment::text(out, file, &rule.lines, rule.note);
+        out.push('"');
+    }
 }

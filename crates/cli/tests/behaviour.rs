@@ -1,0 +1,279 @@
+//! What a shell, a pipe and a script meet: exit codes, streams, colour, files of all kinds.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const TUTORIAL: &str = "examples/tutorial.toml";
+
+fn segwall(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_segwall"));
+    command.args(args).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).env("TZ", "UTC");
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_BACKTRACE"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    segwall(args).output().expect("the program starts")
+}
+
+fn with_stdin(args: &[&str], stdin: &[u8]) -> Output {
+    let mut child = segwall(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut pipe = child.stdin.take().expect("piped");
+    let bytes = stdin.to_vec();
+    let writer = std::thread::spawn(move || {
+        let _ = pipe.write_all(&bytes); // the program may stop reading
+    });
+    let output = child.wait_with_output().expect("it ends");
+    writer.join().expect("the writer ends");
+    output
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it ended by itself")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+#[test]
+fn exit_codes() {
+    let warns = "crates/cli/tests/policies/warns.toml";
+    let faults = "crates/cli/tests/policies/faults.toml";
+    for (args, expected) in [
+        (vec!["check", TUTORIAL], 0),
+        (vec!["check", warns], 0),
+        (vec!["check", "--deny", "warnings", warns], 1),
+        (vec!["check", faults], 1),
+        (vec!["render", "--target", "nft", faults], 1),
+        (vec!["check", "no-such-file"], 2),
+        (vec!["check", "--no-such-option"], 2),
+        (vec!["no-such-command"], 2),
+        (vec![], 2),
+        (vec!["--help"], 0),
+        (vec!["--version"], 0),
+    ] {
+        assert_eq!(code(&run(&args)), expected, "segwall {args:?}");
+    }
+}
+
+#[test]
+fn a_dash_is_standard_input() {
+    let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(TUTORIAL)).expect("committed");
+    let output = with_stdin(&["check", "-"], &text);
+    assert_eq!(code(&output), 0);
+    assert!(stdout(&output).starts_with("<stdin>: good; 5 segments"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_fault() {
+    let mut child = segwall(&["schema", "--output", "check"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut said).expect("UTF-8");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert_eq!(said, "");
+}
+
+#[test]
+fn a_full_disk_is_said() {
+    let full = File::options().write(true).open("/dev/full").expect("Linux has /dev/full");
+    let output = segwall(&["render", "--target", "nft", TUTORIAL]).stdout(full).output().expect("the program starts");
+    assert_eq!(code(&output), 4);
+    assert!(stderr(&output).contains("standard output: cannot write: No space left"), "{}", stderr(&output));
+}
+
+#[test]
+fn colour_only_where_it_is_wanted() {
+    let faults = "crates/cli/tests/policies/faults.toml";
+    let coloured = |command: &mut Command| {
+        let output = command.output().expect("the program starts");
+        output.stdout.contains(&0x1b) || output.stderr.contains(&0x1b)
+    };
+    assert!(!coloured(&mut segwall(&["check", faults])), "a pipe is no terminal");
+    assert!(coloured(&mut segwall(&["check", "--color", "always", faults])));
+    assert!(coloured(segwall(&["check", "--color", "always", faults]).env("NO_COLOR", "1")), "the option is nearer");
+    assert!(!coloured(segwall(&["check", faults]).env("NO_COLOR", "1").env("CLICOLOR_FORCE", "1")));
+    assert!(!coloured(&mut segwall(&["check", "--format", "json", "--color", "always", faults])), "JSON has none");
+    assert!(coloured(&mut segwall(&["--color=always", "check", "no-such-file"])));
+    assert!(coloured(&mut segwall(&["--color=always", "no-such-command"])));
+}
+
+#[test]
+fn a_policy_cannot_write_on_the_terminal() {
+    let text = "[segments.a]\ninterface = \"eth0\"\nsubnets = [\"10.0.0.0/24\"]\n\"\\u001b[31mred\" = \"\\u0007\"\n[[accept]]\nfrom = \"\\u202e\\u001b]0;x\\u0007\"\nto = \"a\"\n";
+    for command in [["check", "-"].as_slice(), &["render", "--target", "nft", "-"]] {
+        let output = with_stdin(command, text.as_bytes());
+        assert_eq!(code(&output), 1);
+        let shown = stdout(&output) + &stderr(&output);
+        assert!(shown.contains("\\u{1b}[31mred"), "{shown}");
+        assert!(!shown.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'), "{shown:?}");
+    }
+}
+
+fn quickly(what: &str, args: &[&str], stdin: Option<&[u8]>) -> Output {
+    let start = Instant::now();
+    let output = match stdin {
+        Some(bytes) => with_stdin(args, bytes),
+        None => run(args),
+    };
+    // A second on a quiet machine; tests share theirs.
+    assert!(start.elapsed() < Duration::from_secs(10), "{what} took {:?}", start.elapsed());
+    output
+}
+
+#[test]
+fn files_that_are_no_policy() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| dir.path().join(name);
+    let text_of = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+
+    let large = path("large");
+    File::create(&large).and_then(|file| file.set_len(64 * 1024 * 1024 + 1)).expect("a sparse file");
+    let pipe = path("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is everywhere");
+    assert!(made.success());
+    let utf16 = path("utf16");
+    std::fs::write(&utf16, b"\xff\xfe[\0g\0").expect("written");
+    let nul = path("nul");
+    std::fs::write(&nul, b"[gateway]\n\0").expect("written");
+    let empty = path("empty");
+    std::fs::write(&empty, b"").expect("written");
+
+    for (file, expected, words) in [
+        (text_of(&large), 2, "larger than 64 MiB"),
+        (text_of(&pipe), 2, "a named pipe, not a file"),
+        (text_of(dir.path()), 2, "is a directory"),
+        ("/dev/zero".to_owned(), 2, "is a device"),
+        (text_of(&utf16), 1, "not UTF-8"),
+        (text_of(&nul), 1, "NUL"),
+        (text_of(&empty), 1, "empty"),
+    ] {
+        let output = quickly(&file, &["check", &file], None);
+        let shown = stdout(&output) + &stderr(&output);
+        assert_eq!(code(&output), expected, "{file}: {shown}");
+        assert!(shown.contains(words), "{file}: {shown}");
+    }
+}
+
+#[test]
+fn endless_and_deep_input_ends() {
+    let deep = b"a = ".iter().copied().chain(std::iter::repeat_n(b'[', 1_000_000)).collect::<Vec<u8>>();
+    assert_eq!(code(&quickly("deep nesting", &["check", "-"], Some(&deep))), 1);
+    let endless = vec![b'#'; 64 * 1024 * 1024 + 1];
+    let output = quickly("65 MiB of standard input", &["check", "-"], Some(&endless));
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("<stdin>: larger than 64 MiB"), "{}", stderr(&output));
+}
+
+#[test]
+fn text_stops_after_a_hundred_findings_and_json_has_all() {
+    let text: String = (0..250).map(|at| format!("[segments.s{at}]\nvlan = 5000\n")).collect();
+    let output = with_stdin(&["check", "-"], text.as_bytes());
+    let shown = stdout(&output);
+    assert_eq!(shown.matches("error[SW").count(), 100);
+    assert!(shown.contains("more; `segwall check --format json` shows them all"), "{shown}");
+    let output = with_stdin(&["check", "--format", "json", "-"], text.as_bytes());
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let all = json["findings"].as_array().expect("a list").len();
+    assert!(all >= 500, "{all} findings");
+    assert!(shown.contains(&format!("and {} more;", all - 100)), "{shown}");
+}
+
+#[test]
+fn json_is_what_its_schema_says() {
+    let faults = "crates/cli/tests/policies/faults.toml";
+    for (command, args) in [
+        ("check", vec!["check", "--format", "json", TUTORIAL]),
+        ("check", vec!["check", "--format", "json", faults]),
+        ("check", vec!["check", "--format", "json", "crates/cli/tests/policies/warns.toml"]),
+        ("matrix", vec!["matrix", "--format", "json", TUTORIAL]),
+        ("matrix", vec!["matrix", "--format", "json", "examples/branch.toml"]),
+        ("render", vec!["render", "--target", "nft", "--format", "json", TUTORIAL]),
+        ("render", vec!["render", "--target", "nft", "--format", "json", faults]),
+    ] {
+        let parse = |output: Output| -> serde_json::Value { serde_json::from_slice(&output.stdout).expect("JSON") };
+        let schema = parse(run(&["schema", "--output", command]));
+        let output = run(&args);
+        let answer = code(&output);
+        let json = parse(output);
+        let faults: Vec<String> =
+            jsonschema::validator_for(&schema).expect("a schema").iter_errors(&json).map(|e| e.to_string()).collect();
+        assert_eq!(faults, Vec::<String>::new(), "segwall {args:?}");
+        assert_eq!(json["command"], command);
+        assert_eq!(json["ok"], answer == 0);
+    }
+}
+
+#[test]
+fn templates_are_written_once_and_are_good() {
+    for template in ["tutorial", "home", "office"] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file: PathBuf = dir.path().join("segwall.toml");
+        let name = file.to_str().expect("UTF-8");
+        let init = || segwall(&["init", "--template", template]).current_dir(dir.path()).output().expect("starts");
+        let output = init();
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        assert_eq!(code(&run(&["check", "--deny", "warnings", name])), 0, "{template}");
+        std::fs::write(&file, "mine").expect("written");
+        assert_eq!(code(&init()), 2);
+        assert_eq!(std::fs::read_to_string(&file).expect("still there"), "mine");
+        let printed = run(&["init", "--template", template, "-o", "-"]);
+        assert!(stdout(&printed).contains("[gateway]"));
+    }
+}
+
+#[test]
+fn render_leaves_foreign_files_alone() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let name = dir.path().to_str().expect("UTF-8");
+    assert_eq!(code(&run(&["render", "--output", name, TUTORIAL])), 0);
+    assert_eq!(code(&run(&["render", "--output", name, TUTORIAL])), 0, "our own are written anew");
+    let file = dir.path().join("segwall.nft");
+    assert_eq!(stdout(&run(&["render", "--target", "nft", TUTORIAL])), std::fs::read_to_string(&file).expect("there"));
+    std::fs::write(&file, "mine").expect("written");
+    let output = run(&["render", "--output", name, TUTORIAL]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("Segwall did not write it"), "{}", stderr(&output));
+    assert_eq!(std::fs::read_to_string(&file).expect("still there"), "mine");
+}
+
+#[test]
+fn completions_and_man_pages_know_every_command() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let name = dir.path().to_str().expect("UTF-8");
+    assert_eq!(code(&run(&["man", "--output", name])), 0);
+    let help = stdout(&run(&["--help"]));
+    let listed = help.split("Commands:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a list");
+    let commands: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.len() >= 6, "{commands:?}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let text = stdout(&run(&["completions", shell]));
+        for command in &commands {
+            assert!(text.contains(command), "{shell}: {command}");
+        }
+    }
+    for command in commands {
+        let page = std::fs::read_to_string(dir.path().join(format!("segwall-{command}.1"))).expect(command);
+        assert!(page.contains(".SH EXTRA") && page.contains("segwall"), "{command} has an example");
+    }
+}

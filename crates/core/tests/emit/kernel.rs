@@ -1,0 +1,137 @@
+//! Emitted texts in the real parser and kernel, in namespaces of their own.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use segwall_core::emit::{iptables, nft};
+use segwall_core::policy::{Context, load};
+use segwall_core::ruleset::{At, lower};
+use segwall_core::source::Source;
+use segwall_core::testing::{Seeded, random_policy, source_of, to_toml};
+
+use super::{full, instant};
+
+const SEED: u64 = 0x5e6_0ff7;
+const POLICIES: usize = 30;
+
+/// Runs a shell script in new user and network namespaces, with UTC as time zone.
+fn in_namespace(script: &str, input: &str) -> Result<String, String> {
+    let mut child = Command::new("unshare")
+        .args(["-Urn", "sh", "-ec", &format!("PATH=$PATH:/usr/sbin:/sbin TZ=UTC; export PATH TZ\n{script}")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let mut stdin = child.stdin.take().expect("piped");
+    let text = input.to_owned();
+    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
+    let output = child.wait_with_output().map_err(|error| error.to_string())?;
+    let _ = writer.join();
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).chars().take(4000).collect())
+    }
+}
+
+/// Whether nft works in a namespace here. `SEGWALL_NO_SKIP` turns a skip into a failure.
+fn can_run(program: &str) -> bool {
+    let works = in_namespace(program, "");
+    if let Err(why) = &works {
+        assert!(std::env::var_os("SEGWALL_NO_SKIP").is_none(), "`{program}` does not run in a namespace: {why}");
+        eprintln!("SKIPPED: `{program}` does not run in a namespace: {why}");
+    }
+    works.is_ok()
+}
+
+fn example(name: &str) -> segwall_core::ruleset::Ruleset {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/").to_owned() + name;
+    let source = Source::new(name, std::fs::read_to_string(&path).expect("the examples are there"));
+    let context = Context { today: "2026-11-22".parse().expect("a date"), timezone: jiff::tz::TimeZone::UTC };
+    let loaded = load(&source, &context);
+    let policy = loaded.policy.unwrap_or_else(|| panic!("{name}: {:?}", loaded.diagnostics));
+    lower(&policy, &source, &jiff::tz::TimeZone::UTC)
+}
+
+const EXAMPLES: [&str; 4] = ["tutorial.toml", "branch.toml", "home.toml", "office.toml"];
+
+fn now() -> At {
+    At::Instant("2026-11-22T19:00:00Z".parse().expect("an instant"))
+}
+
+#[test]
+fn the_kernel_takes_every_example_and_gives_it_back() {
+    if !can_run("nft list ruleset") {
+        return;
+    }
+    for name in EXAMPLES {
+        let program = nft::compile(&example(name), now());
+        let text = program.script();
+        let back = in_namespace(
+            "d=$(mktemp -d); trap 'rm -r $d' EXIT; cat > $d/a; nft -f $d/a; nft -f $d/a; nft list ruleset > $d/b; \
+             nft flush ruleset; nft -f $d/b; nft list ruleset > $d/c; cmp $d/b $d/c; cat $d/c",
+            &text,
+        )
+        .unwrap_or_else(|why| panic!("{name}: {why}\n{text}"));
+        for chain in &program.chains {
+            assert!(back.contains(&format!("chain {} {{", chain.name)), "{name}: no chain {}\n{back}", chain.name);
+        }
+    }
+}
+
+#[test]
+fn the_kernel_takes_every_random_policy_in_pieces_and_at_once() {
+    if !can_run("nft list ruleset") {
+        return;
+    }
+    let mut choices = Seeded(SEED);
+    for case in 0..full(POLICIES) {
+        let policy = random_policy(&mut |bound| choices.below(bound));
+        let ruleset = lower(&policy, &source_of(&policy), &jiff::tz::TimeZone::UTC);
+        let program = nft::compile(&ruleset, instant(&mut |bound| choices.below(bound)));
+        let mut input = program.closed_base();
+        for piece in program.pieces(7) {
+            input.push_str("\n%%\n");
+            input.push_str(&piece);
+        }
+        input.push_str("\n%%%\n");
+        input.push_str(&program.script());
+        // One transaction each; then the whole over it must give the same.
+        let script = "d=$(mktemp -d); trap 'rm -r $d' EXIT; cd $d; \
+            awk -v n=0 '/^%%%$/ {n=\"whole\"; next} /^%%$/ {n++; next} {print > (\"part\" n)}'; \
+            i=0; while [ -e part$i ]; do nft -f part$i || { cat part$i >&2; exit 1; }; i=$((i+1)); done; nft list ruleset > a; \
+            nft -f partwhole; nft list ruleset > b; cmp a b";
+        in_namespace(script, &input)
+            .unwrap_or_else(|why| panic!("case {case}: {why}\n{}\n{}", program.script(), to_toml(&policy)));
+    }
+}
+
+/// Loads both families' texts in both variants of the programs that are there.
+const RESTORE: &str = "d=$(mktemp -d); trap 'rm -r $d' EXIT; cd $d; \
+    awk -v f=four '/^%%$/ {f=\"six\"; next} {print > f}'; \
+    for kind in '' -legacy; do \
+        command -v iptables$kind-restore >/dev/null || continue; \
+        iptables$kind-restore --test four; iptables$kind-restore four; iptables$kind-restore four; \
+        ip6tables$kind-restore --test six; ip6tables$kind-restore six; ip6tables$kind-restore six; \
+        iptables$kind-save >/dev/null; ip6tables$kind-save > /dev/null; \
+    done";
+
+#[test]
+fn iptables_restore_takes_examples_and_random_policies() {
+    if !can_run("iptables -L && ip6tables -L") {
+        return;
+    }
+    let mut choices = Seeded(SEED + 1);
+    let mut rulesets: Vec<_> = EXAMPLES.iter().map(|name| (example(name), now(), (*name).to_owned())).collect();
+    for _ in 0..full(POLICIES / 3) {
+        let policy = random_policy(&mut |bound| choices.below(bound));
+        let at = instant(&mut |bound| choices.below(bound));
+        rulesets.push((lower(&policy, &source_of(&policy), &jiff::tz::TimeZone::UTC), at, to_toml(&policy)));
+    }
+    for (ruleset, at, shown) in rulesets {
+        let (four, six) = (iptables::v4(&ruleset, at), iptables::v6(&ruleset, at));
+        in_namespace(RESTORE, &format!("{four}%%\n{six}"))
+            .unwrap_or_else(|why| panic!("{why}\n{four}\n{six}\n{shown}"));
+    }
+}

@@ -1,0 +1,298 @@
+//! Probes that need a connection, or pretend to have one: replies and errors of accepted flows pass, strays, spoofed
+//! sources and known connections by the wrong interface do not.
+
+use std::net::IpAddr;
+
+use segwall_host::conntrack::{Key, Tuple};
+use segwall_packetset::{CtState, Family, Header, InterfaceId, Place, TcpFlags, proto};
+
+use crate::error::LabError;
+use crate::frame::{Packet, SEQUENCE, Tag, Transport, unreachable};
+use crate::probe::{Expected, Kind, Probe};
+use crate::prober::{Arrival, Content, Seen, Shot};
+use crate::session::{Session, packet};
+
+/// Interfaces from which each accepted flow is tried with a false source.
+const FALSE_INPUTS: usize = 3;
+/// Accepted flows for which replies, errors and hijacks are tried at once.
+const GROUP_MAX: usize = 2048;
+/// How often replies are tried when packets were lost on the way.
+const ATTEMPTS: usize = 4;
+/// Source port of connections that are entered by hand.
+const KNOWN_PORT: u16 = 1000;
+const ECHO_REPLY: (u8, u8) = (0, 129);
+
+/// All groups of this kind.
+///
+/// # Errors
+/// When the lab itself fails.
+pub fn run(session: &mut Session<'_>, seed: u64) -> Result<(), LabError> {
+    let accepted: Vec<Probe> = session.accepted.values().flatten().copied().collect();
+    let mut plain = strays(session, &accepted);
+    plain.extend(spoofed(session, &accepted, seed));
+    plain.sort_by_key(|probe| probe.input);
+    session.run(&plain)?;
+    for group in accepted.chunks(GROUP_MAX) {
+        replies(session, group)?;
+        hijacks(session, group, seed)?;
+    }
+    Ok(())
+}
+
+/// Packets of no known connection, to services that are accepted: an acknowledgement, an answer, an end, a reset, no
+/// flag at all; and a first packet with a checksum that is wrong.
+fn strays(session: &Session<'_>, accepted: &[Probe]) -> Vec<Probe> {
+    let flags = [
+        TcpFlags::ACK,
+        TcpFlags::SYN | TcpFlags::ACK,
+        TcpFlags::FIN,
+        TcpFlags::FIN | TcpFlags::ACK,
+        TcpFlags::RST,
+        TcpFlags::RST | TcpFlags::ACK,
+        TcpFlags::SYN | TcpFlags::FIN,
+        0,
+    ];
+    let mut strays = Vec::new();
+    for probe in accepted {
+        if probe.proto == proto::TCP {
+            strays.extend(flags.map(|flags| Probe { kind: Kind::Stray, flags: TcpFlags(flags), ..*probe }));
+        }
+        // Checksums are looked at where a packet enters; the box's own do not enter.
+        let checked = matches!(probe.proto, proto::TCP | proto::UDP | proto::ICMP | proto::ICMPV6);
+        let tracked = session.expected(probe).flow.first_state() != CtState::Untracked;
+        if checked && tracked && probe.input != Place::Gateway {
+            strays.push(Probe { kind: Kind::Stray, broken: true, ..*probe });
+        }
+    }
+    strays
+}
+
+/// Accepted flows with their true source, by other interfaces; and with an address of the box.
+fn spoofed(session: &Session<'_>, accepted: &[Probe], seed: u64) -> Vec<Probe> {
+    let count = session.topology.hosts.len();
+    let mut probes = Vec::new();
+    let internet = session.topology.internet();
+    for (number, probe) in accepted.iter().enumerate() {
+        let Place::Interface(home) = probe.input else { continue };
+        let mut inputs: Vec<InterfaceId> = others(home, count, seed.wrapping_add(number as u64)).collect();
+        inputs.extend(internet.filter(|id| *id != home));
+        inputs.sort_unstable();
+        inputs.dedup();
+        for input in inputs {
+            probes.push(Probe { kind: Kind::Spoofed, input: Place::Interface(input), ..*probe });
+        }
+        // The box's address on another wire, and on the uplink.
+        let family = Family::of(probe.src);
+        let boxes =
+            others(home, count, seed.wrapping_add(number as u64)).take(1).chain(internet.filter(|id| *id != home));
+        for id in boxes {
+            if let Some(src) = session.topology.host(id).gateway_address(family).filter(|src| *src != probe.dst) {
+                probes.push(Probe { kind: Kind::Spoofed, src, ..*probe });
+            }
+        }
+    }
+    // Only what the oracle calls a drop: a source that is right for its interface is no lie.
+    probes.retain(|probe| !session.expected(probe).is_accepted());
+    probes
+}
+
+/// A few other interfaces, the same for the same seed.
+fn others(home: InterfaceId, count: usize, seed: u64) -> impl Iterator<Item = InterfaceId> {
+    let start = usize::try_from(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33).unwrap_or(0);
+    (0..count)
+        .map(move |offset| {
+            InterfaceId(u32::try_from((start + offset) % count).expect("interfaces are counted in 32 bits"))
+        })
+        .filter(move |id| *id != home)
+        .take(FALSE_INPUTS)
+}
+
+/// Accepted flows are opened, then answered from where they arrived; and an error is sent about them.
+fn replies(session: &mut Session<'_>, group: &[Probe]) -> Result<(), LabError> {
+    let answered: Vec<(&Probe, Expected)> = group
+        .iter()
+        .map(|probe| (probe, session.expected(probe)))
+        // What ends at the box is seen and dropped behind the ruleset: its connection is never confirmed.
+        .filter(|(probe, expected)| matches!(expected.flow.output, Place::Interface(_)) && may_be_answered(probe))
+        .filter(|(_, expected)| expected.flow.output != expected.flow.input)
+        .collect();
+    if answered.is_empty() {
+        return Ok(());
+    }
+    let opening: Vec<Shot> = answered
+        .iter()
+        .map(|(probe, expected)| Shot {
+            from: probe.input,
+            via: expected.flow.output,
+            content: Content::Crafted(packet(probe)),
+        })
+        .collect();
+    let mut outcome = None;
+    for _ in 0..ATTEMPTS {
+        let opened = session.prober.shoot(session.topology, &opening, &[])?;
+        let replies: Vec<(usize, Shot)> = opened
+            .iter()
+            .enumerate()
+            .filter_map(|(at, seen)| Some((at, reply_shot(answered[at].0, seen.arrived.as_ref()?)?)))
+            .collect();
+        let shots: Vec<Shot> = replies.iter().map(|(_, shot)| shot.clone()).collect();
+        let Some(replied) = session.prober.follow(session.topology, &shots)? else { continue };
+        let errors: Vec<(usize, Shot)> = opened
+            .iter()
+            .enumerate()
+            .filter_map(|(at, seen)| Some((at, error_shot(answered[at].0, seen.arrived.as_ref()?))))
+            .collect();
+        let shots: Vec<Shot> = errors.iter().map(|(_, shot)| shot.clone()).collect();
+        let Some(told) = session.prober.follow(session.topology, &shots)? else { continue };
+        let replied: Vec<(usize, Seen)> = replies.into_iter().map(|(at, _)| at).zip(replied).collect();
+        let told: Vec<(usize, Seen)> = errors.into_iter().map(|(at, _)| at).zip(told).collect();
+        let all_there = replied.iter().all(|(at, seen)| reply_difference(answered[*at].0, seen).is_none())
+            && told.iter().all(|(_, seen)| error_difference(seen).is_none());
+        outcome = Some((replied, told));
+        if all_there {
+            break;
+        }
+    }
+    let Some((replied, told)) = outcome else {
+        let from = "several zones".to_owned();
+        return Err(LabError::Sentinel { from, missing: opening.len(), sent: opening.len(), attempts: ATTEMPTS });
+    };
+    for (kind, list) in [(Kind::Reply, replied), (Kind::Related, told)] {
+        for (at, seen) in list {
+            let (probe, expected) = &answered[at];
+            let difference = if kind == Kind::Reply { reply_difference(probe, &seen) } else { error_difference(&seen) };
+            let probe = Probe { kind, ..**probe };
+            session.tally.note(session.topology, session.ruleset, &probe, expected, &seen, difference, session.variant);
+        }
+    }
+    Ok(())
+}
+
+/// Of ICMP only an echo has an answer here.
+fn may_be_answered(probe: &Probe) -> bool {
+    match probe.header {
+        Header::Ports { .. } => true,
+        Header::Icmp { kind, .. } => matches!((probe.proto, kind), (proto::ICMP, 8) | (proto::ICMPV6, 128)),
+        // Two flows of one group could be one connection.
+        Header::Other => false,
+    }
+}
+
+fn reply_shot(probe: &Probe, arrival: &Arrival) -> Option<Shot> {
+    let headers = arrival.headers;
+    let transport = match probe.header {
+        Header::Ports { .. } => Transport::Ports {
+            sport: headers.words.1,
+            dport: headers.words.0,
+            flags: TcpFlags(TcpFlags::SYN | TcpFlags::ACK),
+            acknowledges: SEQUENCE,
+        },
+        Header::Icmp { .. } => {
+            let kind = if probe.src.is_ipv4() { ECHO_REPLY.0 } else { ECHO_REPLY.1 };
+            Transport::Icmp { kind, code: 0, id: headers.words.1 }
+        }
+        Header::Other => return None,
+    };
+    let packet = Packet {
+        src: headers.dst,
+        dst: headers.src,
+        proto: probe.proto,
+        transport,
+        tag: Tag { run: 0, number: 0 },
+        broken: false,
+    };
+    Some(Shot { from: arrival.place, via: probe.input, content: Content::Crafted(packet) })
+}
+
+fn error_shot(probe: &Probe, arrival: &Arrival) -> Shot {
+    let ip = unreachable(arrival.headers.dst, arrival.headers.src, &arrival.ip);
+    let tag = Tag::find(&arrival.ip).unwrap_or(Tag { run: 0, number: 0 });
+    Shot { from: arrival.place, via: probe.input, content: Content::Ready(ip, tag) }
+}
+
+fn reply_difference(probe: &Probe, seen: &Seen) -> Option<String> {
+    match &seen.arrived {
+        None => Some("its answer was dropped".to_owned()),
+        Some(arrival) if arrival.place != probe.input => Some("its answer went elsewhere".to_owned()),
+        Some(arrival) if arrival.headers.dst != probe.src => {
+            Some(format!("its answer came to {}", arrival.headers.dst))
+        }
+        Some(arrival) if arrival.headers.src != probe.dst => {
+            Some(format!("its answer came from {}", arrival.headers.src))
+        }
+        Some(_) => None,
+    }
+}
+
+fn error_difference(seen: &Seen) -> Option<String> {
+    seen.refused.is_none().then(|| "an ICMP error about it was dropped".to_owned())
+}
+
+/// Packets of known connections, in both directions, by interfaces they do not belong to; and by the right one, which
+/// shows that the connection is known.
+fn hijacks(session: &mut Session<'_>, group: &[Probe], seed: u64) -> Result<(), LabError> {
+    let count = session.topology.hosts.len();
+    let mut known: Vec<Tuple> = Vec::new();
+    let mut shots: Vec<(Probe, Expected, Shot, bool)> = Vec::new();
+    for (number, probe) in group.iter().enumerate() {
+        let expected = session.expected(probe);
+        let (Place::Interface(a), Place::Interface(b)) = (expected.flow.input, expected.flow.output) else { continue };
+        let Header::Ports { dport, .. } = probe.header else { continue };
+        if expected.flow.sent.is_some() || a == b || !matches!(probe.proto, proto::TCP | proto::UDP) {
+            continue;
+        }
+        let sport = KNOWN_PORT;
+        let tuple =
+            Tuple { proto: probe.proto, src: probe.src, dst: probe.dst, key: Key::Ports { src: sport, dst: dport } };
+        if known.contains(&tuple) || known.contains(&tuple.reversed()) {
+            continue;
+        }
+        known.push(tuple);
+        let there = make(probe, probe.src, probe.dst, sport, dport);
+        let back = make(probe, probe.dst, probe.src, dport, sport);
+        let right =
+            [(Place::Interface(a), Place::Interface(b), there), (Place::Interface(b), Place::Interface(a), back)];
+        for (from, via, packet) in right {
+            shots.push((*probe, expected, Shot { from, via, content: Content::Crafted(packet) }, true));
+        }
+        for wrong in others(a, count, seed.wrapping_add(number as u64)).filter(|id| *id != b) {
+            let from = Place::Interface(wrong);
+            let lies = [(Place::Interface(b), there), (Place::Interface(a), back)];
+            // On the internet every outside address is at home.
+            for (via, packet) in lies.into_iter().filter(|(_, packet)| !is_at_home(session, wrong, packet.src)) {
+                shots.push((*probe, expected, Shot { from, via, content: Content::Crafted(packet) }, false));
+            }
+        }
+    }
+    shots.sort_by_key(|(_, _, shot, _)| shot.from);
+    let plain: Vec<Shot> = shots.iter().map(|(_, _, shot, _)| shot.clone()).collect();
+    let seen = session.prober.shoot(session.topology, &plain, &known)?;
+    for ((probe, expected, shot, right), seen) in shots.iter().zip(&seen) {
+        let difference = match (right, &seen.arrived) {
+            (true, Some(_)) | (false, None) => None,
+            (true, None) => Some("a packet of the known connection was dropped".to_owned()),
+            (false, Some(_)) => {
+                let by = session.topology.place_name(shot.from);
+                Some(format!("a packet of the known connection passed, though it came by {by}"))
+            }
+        };
+        let probe = Probe { kind: Kind::Hijack, ..*probe };
+        session.tally.note(session.topology, session.ruleset, &probe, expected, seen, difference, session.variant);
+    }
+    Ok(())
+}
+
+/// Whether a source is at home on an interface.
+fn is_at_home(session: &Session<'_>, id: InterfaceId, src: IpAddr) -> bool {
+    let interface = session.ruleset.interface(id);
+    if session.ruleset.is_segment(id) {
+        interface.sources.iter().any(|range| range.contains(src))
+    } else {
+        !session.ruleset.inside.iter().any(|range| range.contains(src))
+    }
+}
+
+fn make(probe: &Probe, src: IpAddr, dst: IpAddr, sport: u16, dport: u16) -> Packet {
+    let transport = Transport::Ports { sport, dport, flags: TcpFlags(TcpFlags::ACK), acknowledges: SEQUENCE };
+    Packet { src, dst, proto: probe.proto, transport, tag: Tag { run: 0, number: 0 }, broken: false }
+}

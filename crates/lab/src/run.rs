@@ -1,0 +1,168 @@
+//! A whole run: every variant of the ruleset, every group of probes.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use segwall_core::policy::{Limit, Policy, TimeUnit};
+use segwall_core::ruleset::{At, Ruleset};
+use segwall_packetset::Place;
+
+use crate::connections;
+use crate::error::LabError;
+use crate::limits;
+use crate::pairs;
+use crate::prober::Prober;
+use crate::report::{Report, Tally};
+use crate::session::Session;
+use crate::topology::Topology;
+
+/// Turns a ruleset into texts for `nft -f`, each a transaction of its own: first a closed table with empty sets, then
+/// elements, at most a few thousand in each text.
+pub type Emit<'a> = dyn Fn(&Ruleset, At) -> Vec<String> + 'a;
+
+/// How a lab is run.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The present. Schedules are moved around it; expiry is compared with it.
+    pub now: Timestamp,
+    /// Tells this run's packets from all others.
+    pub run: u64,
+    /// Chooses the sample where a pair has too many combinations.
+    pub seed: u64,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// What is being done.
+    pub phase: &'a str,
+    /// Steps done.
+    pub done: u64,
+    /// Steps in all.
+    pub total: u64,
+}
+
+/// A rate that no run of probes reaches; the rules keep their shape.
+const UNREACHED: Limit = Limit { rate: 1_000_000, per: TimeUnit::Second, burst: 1_000_000, by_source: false };
+
+/// Builds the network, loads what `emit` makes of the ruleset, probes every class of flow, and compares.
+///
+/// The process must be isolated: [`crate::isolate`].
+///
+/// # Errors
+/// When the lab cannot be built, or the ruleset cannot be loaded.
+pub fn run(
+    policy: &Policy,
+    ruleset: &Ruleset,
+    emit: &Emit<'_>,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Report, LabError> {
+    let started = Instant::now();
+    let (topology, ruleset) = Topology::of(policy, ruleset);
+    let at = At::Instant(options.now);
+    let variants = variants(&ruleset, options.now);
+    let inputs: Vec<Place> = topology.ids().map(Place::Interface).chain([Place::Gateway]).collect();
+    // For each variant: load, every input, connections; at last limits.
+    let steps = u64::try_from(variants.len() * (inputs.len() + 2) + 2).expect("counted in 64 bits");
+    let mut done = 0;
+    let mut step = |phase: &str| {
+        progress(Progress { phase, done, total: steps });
+        done += 1;
+    };
+    step("building the network");
+    let mut prober = Prober::new(&topology, options.run)?;
+    let mut tally = Tally::default();
+    for (variant, ruleset) in &variants {
+        step("loading the ruleset");
+        prober.load(&topology, &emit(ruleset, at))?;
+        let mut session = Session {
+            topology: &topology,
+            ruleset,
+            at,
+            variant,
+            prober: &mut prober,
+            tally: &mut tally,
+            accepted: BTreeMap::new(),
+        };
+        for input in &inputs {
+            step("probing every class of flow");
+            let generated = pairs::from(ruleset, &topology, *input, options.seed);
+            session.tally.skipped += generated.skipped;
+            session.run(&generated.probes)?;
+        }
+        step("connections, strays, spoofed sources");
+        connections::run(&mut session, options.seed)?;
+    }
+    step("limits");
+    let mut notes = notes(policy, &prober);
+    if ruleset.rules.iter().any(|rule| rule.limit.is_some()) {
+        let held = if has_windows(&ruleset) { ruleset.with_windows_around(options.now, true) } else { ruleset };
+        let mut session = Session {
+            topology: &topology,
+            ruleset: &held,
+            at,
+            variant: "limits",
+            prober: &mut prober,
+            tally: &mut tally,
+            accepted: BTreeMap::new(),
+        };
+        limits::run(&mut session, emit, &inputs, options.seed, &mut notes)?;
+    }
+    Ok(tally.finish(&topology, notes, started.elapsed().as_secs_f64()))
+}
+
+fn has_windows(ruleset: &Ruleset) -> bool {
+    ruleset.rules.iter().any(|rule| rule.when.windows.is_some())
+}
+
+/// The ruleset as it is probed for verdicts: limits out of reach, since probes come in bursts; with every weekly
+/// window around the present, and with none.
+fn variants(ruleset: &Ruleset, now: Timestamp) -> Vec<(&'static str, Ruleset)> {
+    let mut plain = ruleset.clone();
+    for rule in &mut plain.rules {
+        if let Some(limit) = &mut rule.limit {
+            *limit = Limit { by_source: limit.by_source, ..UNREACHED };
+        }
+    }
+    if has_windows(&plain) {
+        vec![
+            ("every schedule holds", plain.with_windows_around(now, true)),
+            ("no schedule holds", plain.with_windows_around(now, false)),
+        ]
+    } else {
+        vec![("", plain)]
+    }
+}
+
+fn notes(policy: &Policy, prober: &Prober) -> Vec<String> {
+    let mut notes = Vec::new();
+    let is_tagged = |wiring: &segwall_core::policy::Wiring| matches!(wiring, segwall_core::policy::Wiring::Vlan { .. });
+    let tagged = policy.segments.iter().any(|segment| is_tagged(&segment.wiring))
+        || policy.uplinks.iter().any(|uplink| is_tagged(&uplink.wiring));
+    if tagged {
+        notes.push(if prober.has_real_vlans() {
+            "tagged segments run over real VLAN devices".to_owned()
+        } else {
+            "this kernel has no 8021q: a veth pair of the same name stands for each VLAN device".to_owned()
+        });
+    }
+    notes.push(
+        "not probed: traffic that stays on the wire inside a segment, and a false address behind its own interface"
+            .to_owned(),
+    );
+    notes
+}
+
+/// Elements in one transaction: in a user namespace the kernel takes 5,000 to 6,000.
+const ELEMENTS_MAX: usize = 4000;
+
+/// What the nft emitter makes of a ruleset, in pieces that a user namespace can load.
+#[must_use]
+pub fn emit_nft(ruleset: &Ruleset, at: At) -> Vec<String> {
+    let program = segwall_core::emit::nft::compile(ruleset, at);
+    let mut texts = vec![program.closed_base()];
+    texts.extend(program.pieces(ELEMENTS_MAX));
+    texts
+}

@@ -1,0 +1,155 @@
+//! A lab with one ruleset loaded: sends groups of probes, compares, keeps count.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use segwall_core::ruleset::{At, Ruleset};
+use segwall_host::conntrack::Tuple;
+use segwall_packetset::{Header, Place};
+
+use crate::error::LabError;
+use crate::frame::{Packet, SEQUENCE, Tag, Transport};
+use crate::probe::{Expected, Kind, Label, Probe};
+use crate::prober::{Content, Prober, Seen, Shot};
+use crate::report::{Tally, compare};
+use crate::topology::Topology;
+
+/// Probes between two times that connections are forgotten.
+const GROUP_MAX: usize = 16_384;
+/// Accepted flows of a pair that are kept for the groups that need a connection.
+const SAMPLES_PER_PAIR: usize = 4;
+
+/// One ruleset in the kernel, and its oracle.
+#[derive(Debug)]
+pub struct Session<'a> {
+    /// The network.
+    pub topology: &'a Topology,
+    /// What the oracle answers from.
+    pub ruleset: &'a Ruleset,
+    /// When.
+    pub at: At,
+    /// The name of this variant of the ruleset, when there are several.
+    pub variant: &'static str,
+    /// Sockets.
+    pub prober: &'a mut Prober,
+    /// Counts.
+    pub tally: &'a mut Tally,
+    /// Accepted flows that arrived, a few for each pair.
+    pub accepted: BTreeMap<(Place, Place), Vec<Probe>>,
+}
+
+/// The packet of a probe.
+#[must_use]
+pub fn packet(probe: &Probe) -> Packet {
+    let transport = match probe.header {
+        Header::Ports { sport, dport } => Transport::Ports { sport, dport, flags: probe.flags, acknowledges: SEQUENCE },
+        Header::Icmp { kind, code } => Transport::Icmp { kind, code, id: 0 },
+        Header::Other => Transport::Other,
+    };
+    Packet {
+        src: probe.src,
+        dst: probe.dst,
+        proto: probe.proto,
+        transport,
+        tag: Tag { run: 0, number: 0 },
+        broken: probe.broken,
+    }
+}
+
+impl Session<'_> {
+    /// What the oracle says of a probe.
+    #[must_use]
+    pub fn expected(&self, probe: &Probe) -> Expected {
+        probe.expected(self.ruleset, self.topology, self.at)
+    }
+
+    /// Sends probes that need no connection, and compares. What differs is sent once more before it counts.
+    ///
+    /// # Errors
+    /// When the lab itself fails.
+    pub fn run(&mut self, probes: &[Probe]) -> Result<(), LabError> {
+        for group in groups(probes) {
+            self.run_group(&group, &[])?;
+        }
+        Ok(())
+    }
+
+    /// As [`Session::run`], for one group, with connections that are known already.
+    ///
+    /// # Errors
+    /// When the lab itself fails.
+    pub fn run_group(&mut self, group: &[Probe], known: &[Tuple]) -> Result<(), LabError> {
+        let expected: Vec<Expected> = group.iter().map(|probe| self.expected(probe)).collect();
+        let shot = |at: &usize| Shot {
+            from: group[*at].input,
+            via: expected[*at].flow.output,
+            content: Content::Crafted(packet(&group[*at])),
+        };
+        let all: Vec<usize> = (0..group.len()).collect();
+        let shots: Vec<Shot> = all.iter().map(shot).collect();
+        let mut seen = self.prober.shoot(self.topology, &shots, known)?;
+        let differs = |at: &usize, seen: &Seen| compare(self.topology, &group[*at], &expected[*at], seen).is_some();
+        let doubtful: Vec<usize> = all.iter().copied().filter(|at| differs(at, &seen[*at])).collect();
+        if !doubtful.is_empty() {
+            let again: Vec<Shot> = doubtful.iter().map(shot).collect();
+            let second = self.prober.shoot(self.topology, &again, known)?;
+            for (at, second) in doubtful.into_iter().zip(second) {
+                seen[at] = second;
+            }
+        }
+        for ((probe, expected), seen) in group.iter().zip(&expected).zip(&seen) {
+            let difference = compare(self.topology, probe, expected, seen);
+            if difference.is_none() && seen.arrived.is_some() && probe.kind == Kind::Class {
+                self.keep(probe);
+            }
+            self.tally.note(self.topology, self.ruleset, probe, expected, seen, difference, self.variant);
+        }
+        Ok(())
+    }
+
+    /// Keeps an accepted flow: one for each service, a few for each pair.
+    fn keep(&mut self, probe: &Probe) {
+        let kept = self.accepted.entry((probe.input, probe.to)).or_default();
+        let like = |other: &&Probe| other.label == probe.label && other.src.is_ipv4() == probe.src.is_ipv4();
+        let named = matches!(probe.label, Label::Named(_));
+        if kept.iter().any(|other| like(&other)) {
+            return;
+        }
+        if kept.len() < SAMPLES_PER_PAIR {
+            kept.push(*probe);
+        } else if named && let Some(other) = kept.iter_mut().find(|other| matches!(other.label, Label::Other(_))) {
+            *other = *probe;
+        }
+    }
+}
+
+/// Cuts probes into groups in which no two share a connection. Source ports and identifiers are each probe's own;
+/// what has neither may not meet the same host twice, for address translation could make two connections one.
+fn groups(probes: &[Probe]) -> Vec<Vec<Probe>> {
+    let mut groups: Vec<(Vec<Probe>, BTreeSet<(u8, IpAddr)>)> = vec![(Vec::new(), BTreeSet::new())];
+    let mut first_open = 0;
+    for probe in probes {
+        let ends = match probe.header {
+            Header::Other => vec![(probe.proto, probe.src), (probe.proto, probe.dst)],
+            Header::Ports { .. } | Header::Icmp { .. } => Vec::new(),
+        };
+        // Two that share only their source are two connections.
+        let clashes = |taken: &BTreeSet<(u8, IpAddr)>| {
+            ends.get(1).is_some_and(|dst| taken.contains(dst)) || ends.first().is_some_and(|src| taken.contains(src))
+        };
+        let fits = |(group, taken): &(Vec<Probe>, BTreeSet<(u8, IpAddr)>)| group.len() < GROUP_MAX && !clashes(taken);
+        let at = match groups[first_open..].iter().position(fits) {
+            Some(offset) => first_open + offset,
+            None => {
+                groups.push((Vec::new(), BTreeSet::new()));
+                groups.len() - 1
+            }
+        };
+        groups[at].0.push(*probe);
+        groups[at].1.extend(ends.into_iter().skip(1));
+        while first_open + 1 < groups.len() && groups[first_open].0.len() >= GROUP_MAX {
+            first_open += 1;
+        }
+    }
+    groups.into_iter().map(|(group, _)| group).filter(|group| !group.is_empty()).collect()
+}
