@@ -58,6 +58,8 @@ impl PacketSocket {
         let ring = Ring::attach(socket.as_fd(), frames).map_err(|source| PacketError::Ring(frames, source))?;
         let on: libc::c_int = 1;
         set_option(socket.as_fd(), libc::PACKET_IGNORE_OUTGOING, &on).map_err(PacketError::Open)?;
+        // An interface has no queue yet in the moment after its peer came up, and would swallow what we send.
+        set_option(socket.as_fd(), libc::PACKET_QDISC_BYPASS, &on).map_err(PacketError::Open)?;
         bind(&socket, link).map_err(|source| PacketError::Bind(link, source))?;
         Ok(Self { ring, socket })
     }

@@ -17,7 +17,7 @@ const FALSE_INPUTS: usize = 3;
 /// Accepted flows for which replies, errors and hijacks are tried at once.
 const GROUP_MAX: usize = 2048;
 /// How often replies are tried when packets were lost on the way.
-const ATTEMPTS: u32 = 4;
+const ATTEMPTS: usize = 4;
 /// Source port of connections that are entered by hand.
 const KNOWN_PORT: u16 = 1000;
 const ECHO_REPLY: (u8, u8) = (0, 129);

@@ -61,7 +61,7 @@ pub enum LabError {
         /// How many were sent.
         sent: usize,
         /// How often it was tried.
-        attempts: u32,
+        attempts: usize,
     },
     /// No such segment.
     #[error("there is no segment `{name}`; there are: {known}")]

@@ -13,6 +13,8 @@ const MAGIC: [u8; 8] = *b"\xf5segwall";
 const TTL: u8 = 64;
 /// Neighbour discovery is heard only with this (RFC 4861).
 const ND_HOP_LIMIT: u8 = 255;
+/// Listener discovery never leaves its wire (RFC 3810).
+const MLD_HOP_LIMIT: u8 = 1;
 const WINDOW: u16 = 1024;
 /// First sequence number of every connection.
 pub const SEQUENCE: u32 = 1000;
@@ -108,6 +110,7 @@ impl Packet {
     fn hop_limit(&self) -> u8 {
         match (self.src, self.transport) {
             (IpAddr::V6(_), Transport::Icmp { kind: 133..=137, .. }) => ND_HOP_LIMIT,
+            (IpAddr::V6(_), Transport::Icmp { kind: 130..=132 | 143, .. }) => MLD_HOP_LIMIT,
             _ => TTL,
         }
     }
@@ -161,6 +164,21 @@ impl Packet {
                 bytes
             }
         };
+        if self.transport == Transport::Other {
+            // The kernel rejects a packet of a protocol it does not know only when its bytes happen to sum up to zero
+            // (`nf_ip_checksum`); a filler lets them.
+            let sum = match self.src {
+                IpAddr::V4(_) => checksum(self.src, self.dst, proto::ICMP, &bytes),
+                IpAddr::V6(_) => {
+                    let filled_len = bytes.len() + 2;
+                    bytes.resize(filled_len, 0);
+                    let sum = checksum(self.src, self.dst, self.proto, &bytes);
+                    bytes.truncate(filled_len - 2);
+                    sum
+                }
+            };
+            bytes.extend(sum.to_be_bytes());
+        }
         if self.proto == proto::SCTP {
             let sum = crc32c(&bytes);
             bytes[8..12].copy_from_slice(&sum.to_le_bytes());

@@ -25,10 +25,9 @@ use crate::topology::Topology;
 const RING_FRAMES: usize = 512;
 /// Packets that are sent before what arrived is read.
 const BATCH_MAX: usize = 128;
-/// How often a group is sent again when packets of it were lost on the way.
-const ATTEMPTS: u32 = 4;
-/// A sentinel that has not arrived by then is lost.
-const SENTINEL_PATIENCE: Duration = Duration::from_secs(2);
+/// A group is sent again when packets of it were lost on the way; a sentinel that has not arrived by then is lost.
+const PATIENCE: [Duration; 4] =
+    [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(3)];
 /// NFLOG group of the observer, apart from those of the ruleset.
 const OBSERVER_GROUP: u16 = 21_327;
 /// Ports of sentinels, below and above those of probes.
@@ -158,10 +157,10 @@ impl Prober {
     /// When packets that must arrive do not, however often it is tried.
     pub fn shoot(&mut self, topology: &Topology, shots: &[Shot], known: &[Tuple]) -> Result<Vec<Seen>, LabError> {
         let mut spoiled = Spoiled::Lost;
-        for _ in 0..ATTEMPTS {
+        for patience in PATIENCE {
             self.conntrack.flush()?;
             self.conntrack.establish(known)?;
-            match self.attempt(topology, shots)? {
+            match self.attempt(topology, shots, patience)? {
                 Ok(seen) => return Ok(seen),
                 Err(why) => spoiled = why,
             }
@@ -171,7 +170,7 @@ impl Prober {
             Spoiled::Sentinels { from, missing, sent } => (Some(from), missing, sent),
         };
         let from = from.map_or("several zones", |from| topology.place_name(from)).to_owned();
-        Err(LabError::Sentinel { from, missing, sent, attempts: ATTEMPTS })
+        Err(LabError::Sentinel { from, missing, sent, attempts: PATIENCE.len() })
     }
 
     /// As [`Prober::shoot`], but `None` instead of a second attempt: what passed cannot be asked again.
@@ -180,7 +179,7 @@ impl Prober {
     /// When the lab itself fails.
     pub fn shoot_once(&mut self, topology: &Topology, shots: &[Shot]) -> Result<Option<Vec<Seen>>, LabError> {
         self.conntrack.flush()?;
-        Ok(self.attempt(topology, shots)?.ok())
+        Ok(self.attempt(topology, shots, PATIENCE[2])?.ok())
     }
 
     /// Sends more, without forgetting any connection.
@@ -188,10 +187,15 @@ impl Prober {
     /// # Errors
     /// As [`Prober::shoot`]; nothing is tried again.
     pub fn follow(&mut self, topology: &Topology, shots: &[Shot]) -> Result<Option<Vec<Seen>>, LabError> {
-        Ok(self.attempt(topology, shots)?.ok())
+        Ok(self.attempt(topology, shots, PATIENCE[2])?.ok())
     }
 
-    fn attempt(&mut self, topology: &Topology, shots: &[Shot]) -> Result<Result<Vec<Seen>, Spoiled>, LabError> {
+    fn attempt(
+        &mut self,
+        topology: &Topology,
+        shots: &[Shot],
+        patience: Duration,
+    ) -> Result<Result<Vec<Seen>, Spoiled>, LabError> {
         let lost_before = lost_by_the_backlog();
         let base = self.next_number;
         self.next_number += u64::try_from(shots.len()).expect("counted in 64 bits");
@@ -212,7 +216,7 @@ impl Prober {
             self.collect(&mut ledger)?;
             at += same;
         }
-        let outcome = self.await_sentinels(topology, &sentinels, &mut ledger)?;
+        let outcome = self.await_sentinels(topology, &sentinels, patience, &mut ledger)?;
         for socket in &self.sockets {
             ledger.lost |= socket.lost()? > 0;
         }
@@ -293,6 +297,7 @@ impl Prober {
         &mut self,
         topology: &Topology,
         sentinels: &[Sentinel],
+        patience: Duration,
         ledger: &mut Ledger,
     ) -> Result<Option<Spoiled>, LabError> {
         let base = self.next_number;
@@ -307,7 +312,7 @@ impl Prober {
             self.collect(ledger)?;
             at += same;
         }
-        let deadline = Instant::now() + SENTINEL_PATIENCE;
+        let deadline = Instant::now() + patience;
         while !ledger.awaited.is_empty() {
             if Instant::now() > deadline {
                 let from = ledger.awaited.values().next().map_or(Place::Elsewhere, |at| sentinels[*at].from);

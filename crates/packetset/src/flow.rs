@@ -119,14 +119,14 @@ impl Flow {
     /// What connection tracking makes of the first packet of this flow, when it knows no connection for it.
     ///
     /// Source: Linux `nf_conntrack_proto_icmp.c` and `nf_conntrack_proto_icmpv6.c`: only requests open a connection,
-    /// neighbour discovery and MLD are left untracked, everything else of ICMP is invalid.
+    /// neighbour discovery (but for redirects, 137) and MLD are left untracked, everything else of ICMP is invalid.
     #[must_use]
     pub fn first_state(&self) -> CtState {
         match (self.family(), self.header) {
             (Family::V4, Header::Icmp { kind: 8 | 13 | 15 | 17, .. }) => CtState::New,
             (Family::V4, Header::Icmp { .. }) => CtState::Invalid,
             (Family::V6, Header::Icmp { kind: 128 | 139, .. }) => CtState::New,
-            (Family::V6, Header::Icmp { kind: 130..=132 | 133..=137 | 143, .. }) => CtState::Untracked,
+            (Family::V6, Header::Icmp { kind: 130..=136 | 143, .. }) => CtState::Untracked,
             (Family::V6, Header::Icmp { .. }) => CtState::Invalid,
             _ => CtState::New,
         }

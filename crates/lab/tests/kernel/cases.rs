@@ -12,14 +12,9 @@ pub const ALL: &[(&str, fn())] = &[
     ("the_branch_office_has_no_differences", the_branch_office_has_no_differences),
 ];
 
-/// A Wednesday.
-fn now() -> Timestamp {
-    "2026-11-18T10:00:00Z".parse().unwrap()
-}
-
 fn load(name: &str, text: &str) -> (Policy, Ruleset) {
     let source = Source::new(name, text);
-    let context = Context { today: "2026-11-18".parse().unwrap(), timezone: TimeZone::UTC };
+    let context = Context { today: Timestamp::now().to_zoned(TimeZone::UTC).date(), timezone: TimeZone::UTC };
     let loaded = policy::load(&source, &context);
     let policy = loaded.policy.unwrap_or_else(|| panic!("{name}: {:#?}", loaded.diagnostics));
     let ruleset = lower(&policy, &source, &TimeZone::UTC);
@@ -27,7 +22,7 @@ fn load(name: &str, text: &str) -> (Policy, Ruleset) {
 }
 
 fn run(policy: &Policy, ruleset: &Ruleset, emit: &Emit<'_>) -> Report {
-    let options = Options { now: now(), run: 0x5e9, seed: 7 };
+    let options = Options { now: Timestamp::now(), run: 0x5e9, seed: 7 };
     segwall_lab::run(policy, ruleset, emit, &options, &mut |_| {}).unwrap_or_else(|error| {
         let mut text = error.to_string();
         let mut source = std::error::Error::source(&error);
