@@ -18,7 +18,9 @@ pub const REPORT: &str = concat!(
 /// Nothing is left behind by ending at once: what the lab makes lives in namespaces that end with their last process.
 pub fn catch() {
     std::panic::set_hook(Box::new(|panic| {
-        let what = panic.payload_as_str().unwrap_or("no message");
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let what = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
         let place = panic.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
         // Not eprintln!: a closed stderr would panic inside the panic.
         let _ = writeln!(std::io::stderr(), "segwall: a bug of ours: {what}{place}\nhelp: {REPORT}");

@@ -74,7 +74,7 @@ fn exit_codes() {
 
 #[test]
 fn a_dash_is_standard_input() {
-    let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(TUTORIAL)).unwrap();
+    let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(TUTORIAL)).expect("committed");
     let output = with_stdin(&["check", "-"], &text);
     assert_eq!(code(&output), 0);
     assert!(stdout(&output).starts_with("<stdin>: good; 5 segments"), "{}", stdout(&output));
@@ -206,6 +206,8 @@ fn json_is_what_its_schema_says() {
         ("check", vec!["check", "--format", "json", TUTORIAL]),
         ("check", vec!["check", "--format", "json", faults]),
         ("check", vec!["check", "--format", "json", "crates/cli/tests/policies/warns.toml"]),
+        ("matrix", vec!["matrix", "--format", "json", TUTORIAL]),
+        ("matrix", vec!["matrix", "--format", "json", "examples/branch.toml"]),
         ("render", vec!["render", "--target", "nft", "--format", "json", TUTORIAL]),
         ("render", vec!["render", "--target", "nft", "--format", "json", faults]),
     ] {

@@ -93,6 +93,9 @@ fn every_case_finds_what_is_expected() {
 
 #[test]
 fn every_code_of_the_front_end_has_a_case() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        return; // the expectations are being written
+    }
     // These need more than a small file: they have tests of their own, or belong to the analysis.
     let elsewhere =
         [codes::TOO_LARGE, codes::TOO_MANY_ENDS, codes::RESOLVER_UNREACHABLE, codes::NUL_BYTE, codes::NOT_UTF8];

@@ -91,13 +91,7 @@ pub fn wire(topology: &Topology, purpose: Purpose) -> Result<Network, LabError> 
     Ok(Network { gateway, hosts, gateway_links, host_links, real_vlans, _switch: switch })
 }
 
-fn veth<'a>(
-    device: &str,
-    gateway_mac: [u8; 6],
-    gateway: &'a Netns,
-    mac: [u8; 6],
-    netns: BorrowedFd<'a>,
-) -> Change<'a> {
+fn veth<'a>(device: &str, gateway_mac: [u8; 6], gateway: &'a Netns, mac: [u8; 6], netns: BorrowedFd<'a>) -> Change<'a> {
     Change::Veth(
         VethEnd { name: device.to_owned(), mac: gateway_mac, netns: gateway.as_fd() },
         VethEnd { name: HOST_DEVICE.to_owned(), mac, netns },
@@ -155,7 +149,13 @@ fn wire_trunks(
         let Wiring::Vlan { trunk, id } = &host.wiring else { continue };
         let missing = || LabError::Missing { device: trunk.clone() };
         let parent = near.get(trunk).ok_or_else(missing)?.index;
-        near_vlans.push(Change::Vlan { name: host.device.clone(), parent, id: *id, mac: host.gateway_mac, netns: None });
+        near_vlans.push(Change::Vlan {
+            name: host.device.clone(),
+            parent,
+            id: *id,
+            mac: host.gateway_mac,
+            netns: None,
+        });
         let (rtnl, link) = far.get_mut(trunk.as_str()).ok_or_else(missing)?;
         rtnl.apply(&[Change::Vlan {
             name: HOST_DEVICE.to_owned(),

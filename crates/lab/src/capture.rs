@@ -66,10 +66,8 @@ pub fn read_frame(frame: &[u8]) -> Option<Captured<'_>> {
 #[must_use]
 pub fn read_ip(ip: &[u8]) -> Option<Captured<'_>> {
     let (headers, payload) = read_headers(ip)?;
-    let is_error = matches!(
-        (headers.proto, payload.first()),
-        (proto::ICMP, Some(3 | 11 | 12)) | (proto::ICMPV6, Some(1..=4))
-    );
+    let is_error =
+        matches!((headers.proto, payload.first()), (proto::ICMP, Some(3 | 11 | 12)) | (proto::ICMPV6, Some(1..=4)));
     if is_error && let Some((about, _)) = payload.get(8..).and_then(read_headers) {
         let kind = (*payload.first()?, *payload.get(1)?);
         return Some(Captured::Error { tag: Tag::find(payload), kind, dst: headers.dst, about });
@@ -94,7 +92,8 @@ fn read_headers(ip: &[u8]) -> Option<(Headers, &[u8])> {
         }
         _ => return None,
     };
-    let word = |at: usize| payload.get(at..at + 2).and_then(|bytes| <[u8; 2]>::try_from(bytes).ok()).map(u16::from_be_bytes);
+    let word =
+        |at: usize| payload.get(at..at + 2).and_then(|bytes| <[u8; 2]>::try_from(bytes).ok()).map(u16::from_be_bytes);
     let words = match protocol {
         proto::ICMP | proto::ICMPV6 => (word(0).unwrap_or(0), word(4).unwrap_or(0)),
         _ if proto::has_ports(protocol) => (word(0).unwrap_or(0), word(2).unwrap_or(0)),

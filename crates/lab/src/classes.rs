@@ -46,13 +46,13 @@ pub fn address_classes(
         }
     }
     let stands_for = |inside: &Vec<bool>, piece: &AddrRange| {
-        let liked = preferred
-            .iter()
-            .copied()
-            .find(|addr| holds(universe, *addr) && signature(*addr) == *inside);
+        let liked = preferred.iter().copied().find(|addr| holds(universe, *addr) && signature(*addr) == *inside);
         liked.or_else(|| piece.nth(piece.len() / 2)).unwrap_or(piece.first())
     };
-    classes.iter().map(|(inside, piece)| Representative { value: stands_for(inside, piece), inside: inside.clone() }).collect()
+    classes
+        .iter()
+        .map(|(inside, piece)| Representative { value: stands_for(inside, piece), inside: inside.clone() })
+        .collect()
 }
 
 /// Both ends of every range, and the addresses just outside, as far as the universe has them.
@@ -127,8 +127,10 @@ pub fn without(ranges: &[AddrRange], holes: &[AddrRange]) -> Vec<AddrRange> {
             .flat_map(|range| match range.intersection(&hole) {
                 None => vec![range],
                 Some(cut) => {
-                    let below = AddrRange::single(cut.first()).before().and_then(|end| AddrRange::new(range.first(), end));
-                    let above = AddrRange::single(cut.last()).after().and_then(|start| AddrRange::new(start, range.last()));
+                    let below =
+                        AddrRange::single(cut.first()).before().and_then(|end| AddrRange::new(range.first(), end));
+                    let above =
+                        AddrRange::single(cut.last()).after().and_then(|start| AddrRange::new(start, range.last()));
                     below.into_iter().chain(above).collect()
                 }
             })

@@ -83,7 +83,8 @@ fn spoofed(session: &Session<'_>, accepted: &[Probe], seed: u64) -> Vec<Probe> {
         }
         // The box's address on another wire, and on the uplink.
         let family = Family::of(probe.src);
-        let boxes = others(home, count, seed.wrapping_add(number as u64)).take(1).chain(internet.filter(|id| *id != home));
+        let boxes =
+            others(home, count, seed.wrapping_add(number as u64)).take(1).chain(internet.filter(|id| *id != home));
         for id in boxes {
             if let Some(src) = session.topology.host(id).gateway_address(family).filter(|src| *src != probe.dst) {
                 probes.push(Probe { kind: Kind::Spoofed, src, ..*probe });
@@ -99,7 +100,9 @@ fn spoofed(session: &Session<'_>, accepted: &[Probe], seed: u64) -> Vec<Probe> {
 fn others(home: InterfaceId, count: usize, seed: u64) -> impl Iterator<Item = InterfaceId> {
     let start = usize::try_from(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33).unwrap_or(0);
     (0..count)
-        .map(move |offset| InterfaceId(u32::try_from((start + offset) % count).expect("interfaces are counted in 32 bits")))
+        .map(move |offset| {
+            InterfaceId(u32::try_from((start + offset) % count).expect("interfaces are counted in 32 bits"))
+        })
         .filter(move |id| *id != home)
         .take(FALSE_INPUTS)
 }
@@ -157,8 +160,7 @@ fn replies(session: &mut Session<'_>, group: &[Probe]) -> Result<(), LabError> {
     for (kind, list) in [(Kind::Reply, replied), (Kind::Related, told)] {
         for (at, seen) in list {
             let (probe, expected) = &answered[at];
-            let difference =
-                if kind == Kind::Reply { reply_difference(probe, &seen) } else { error_difference(&seen) };
+            let difference = if kind == Kind::Reply { reply_difference(probe, &seen) } else { error_difference(&seen) };
             let probe = Probe { kind, ..**probe };
             session.tally.note(session.topology, session.ruleset, &probe, expected, &seen, difference, session.variant);
         }
@@ -212,8 +214,12 @@ fn reply_difference(probe: &Probe, seen: &Seen) -> Option<String> {
     match &seen.arrived {
         None => Some("its answer was dropped".to_owned()),
         Some(arrival) if arrival.place != probe.input => Some("its answer went elsewhere".to_owned()),
-        Some(arrival) if arrival.headers.dst != probe.src => Some(format!("its answer came to {}", arrival.headers.dst)),
-        Some(arrival) if arrival.headers.src != probe.dst => Some(format!("its answer came from {}", arrival.headers.src)),
+        Some(arrival) if arrival.headers.dst != probe.src => {
+            Some(format!("its answer came to {}", arrival.headers.dst))
+        }
+        Some(arrival) if arrival.headers.src != probe.dst => {
+            Some(format!("its answer came from {}", arrival.headers.src))
+        }
         Some(_) => None,
     }
 }
@@ -236,14 +242,16 @@ fn hijacks(session: &mut Session<'_>, group: &[Probe], seed: u64) -> Result<(), 
             continue;
         }
         let sport = KNOWN_PORT;
-        let tuple = Tuple { proto: probe.proto, src: probe.src, dst: probe.dst, key: Key::Ports { src: sport, dst: dport } };
+        let tuple =
+            Tuple { proto: probe.proto, src: probe.src, dst: probe.dst, key: Key::Ports { src: sport, dst: dport } };
         if known.contains(&tuple) || known.contains(&tuple.reversed()) {
             continue;
         }
         known.push(tuple);
         let there = make(probe, probe.src, probe.dst, sport, dport);
         let back = make(probe, probe.dst, probe.src, dport, sport);
-        let right = [(Place::Interface(a), Place::Interface(b), there), (Place::Interface(b), Place::Interface(a), back)];
+        let right =
+            [(Place::Interface(a), Place::Interface(b), there), (Place::Interface(b), Place::Interface(a), back)];
         for (from, via, packet) in right {
             shots.push((*probe, expected, Shot { from, via, content: Content::Crafted(packet) }, true));
         }
@@ -285,7 +293,6 @@ fn is_at_home(session: &Session<'_>, id: InterfaceId, src: IpAddr) -> bool {
 }
 
 fn make(probe: &Probe, src: IpAddr, dst: IpAddr, sport: u16, dport: u16) -> Packet {
-    let transport =
-        Transport::Ports { sport, dport, flags: TcpFlags(TcpFlags::ACK), acknowledges: SEQUENCE };
+    let transport = Transport::Ports { sport, dport, flags: TcpFlags(TcpFlags::ACK), acknowledges: SEQUENCE };
     Packet { src, dst, proto: probe.proto, transport, tag: Tag { run: 0, number: 0 }, broken: false }
 }

@@ -52,7 +52,9 @@ pub enum LabError {
         device: String,
     },
     /// Packets that must arrive do not.
-    #[error("{missing} of {sent} packets that must arrive did not, from {from}, {attempts} times; the lab itself does not work here")]
+    #[error(
+        "{missing} of {sent} packets that must arrive did not, from {from}, {attempts} times; the lab itself does not work here"
+    )]
     Sentinel {
         /// Who sent them.
         from: String,

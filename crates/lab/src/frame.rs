@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use etherparse::checksum::Sum16BitWords;
-use etherparse::{Ethernet2Header, EtherType, IpNumber, Ipv4Header, Ipv6Header, TcpHeader, UdpHeader};
+use etherparse::{EtherType, Ethernet2Header, IpNumber, Ipv4Header, Ipv6Header, TcpHeader, UdpHeader};
 use segwall_host::rtnl::Mac;
 use segwall_packetset::{TcpFlags, proto};
 
@@ -101,7 +101,9 @@ impl Packet {
     #[must_use]
     pub fn ip(&self) -> Vec<u8> {
         let mut payload = self.transport_bytes();
-        if self.broken && let Some(at) = checksum_at(self.proto) {
+        if self.broken
+            && let Some(at) = checksum_at(self.proto)
+        {
             payload[at] ^= 0x55;
         }
         with_ip_header(self.src, self.dst, self.proto, self.hop_limit(), &payload)
@@ -383,8 +385,12 @@ mod tests {
             assert_eq!((tcp.source_port(), tcp.destination_port(), tcp.syn(), tcp.ack()), (1000, 80, true, false));
             assert_eq!(tcp.payload().len(), TAG_LEN);
             let sum = match sliced.net {
-                Some(etherparse::NetSlice::Ipv4(ip)) => tcp.to_header().calc_checksum_ipv4(&ip.header().to_header(), tcp.payload()),
-                Some(etherparse::NetSlice::Ipv6(ip)) => tcp.to_header().calc_checksum_ipv6(&ip.header().to_header(), tcp.payload()),
+                Some(etherparse::NetSlice::Ipv4(ip)) => {
+                    tcp.to_header().calc_checksum_ipv4(&ip.header().to_header(), tcp.payload())
+                }
+                Some(etherparse::NetSlice::Ipv6(ip)) => {
+                    tcp.to_header().calc_checksum_ipv6(&ip.header().to_header(), tcp.payload())
+                }
                 other => panic!("{other:?}"),
             };
             assert_eq!(sum, Ok(tcp.checksum()));

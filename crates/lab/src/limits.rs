@@ -45,7 +45,10 @@ pub fn run(
             let Some(limit) = session.ruleset.rules[rule].limit else { continue };
             open.retain(|other| *other != rule);
             if limit.burst > BURST_MAX {
-                notes.push(format!("the limit in line {} was not tried: its burst is too long", session.ruleset.rules[rule].line));
+                notes.push(format!(
+                    "the limit in line {} was not tried: its burst is too long",
+                    session.ruleset.rules[rule].line
+                ));
                 continue;
             }
             let probe = Probe { kind: Kind::Limit, ..*probe };
@@ -77,8 +80,7 @@ fn burst(session: &mut Session<'_>, emit: &Emit<'_>, probe: &Probe, limit: &Limi
     const ATTEMPTS: u32 = 2;
     let expected = session.expected(probe);
     let count = limit.burst + BEYOND;
-    let shot =
-        Shot { from: probe.input, via: expected.flow.output, content: Content::Crafted(packet(probe)) };
+    let shot = Shot { from: probe.input, via: expected.flow.output, content: Content::Crafted(packet(probe)) };
     let shots: Vec<Shot> = (0..count).map(|_| shot.clone()).collect();
     let mut told = (Seen::default(), None);
     for _ in 0..ATTEMPTS {
@@ -88,7 +90,8 @@ fn burst(session: &mut Session<'_>, emit: &Emit<'_>, probe: &Probe, limit: &Limi
         let seen = session.prober.shoot_once(session.topology, &shots)?;
         let elapsed_s = started.elapsed().as_secs_f64();
         let Some(seen) = seen else { continue };
-        let passed = seen.iter().filter(|seen| compare(session.topology, probe, &expected, seen).is_none()).count() as u64;
+        let passed =
+            seen.iter().filter(|seen| compare(session.topology, probe, &expected, seen).is_none()).count() as u64;
         let refilled = rate_per_s(limit) * elapsed_s;
         let most = u64::from(limit.burst) + refilled.ceil() as u64 + TOLERANCE;
         let difference = if passed < u64::from(limit.burst) {

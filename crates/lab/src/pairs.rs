@@ -7,7 +7,9 @@ use segwall_core::policy::{Ports, Service};
 use segwall_core::ruleset::{Dst, FlowBox, Path, Ruleset, Side};
 use segwall_packetset::{AddrRange, Family, Header, InterfaceId, Place, PortRange, TcpFlags, proto};
 
-use crate::classes::{Representative, address_classes, address_edges, holds, port_classes, port_edges, unicast, without};
+use crate::classes::{
+    Representative, address_classes, address_edges, holds, port_classes, port_edges, unicast, without,
+};
 use crate::probe::{Kind, Label, Probe};
 use crate::topology::Topology;
 
@@ -51,7 +53,8 @@ pub fn from(ruleset: &Ruleset, topology: &Topology, input: Place, seed: u64) -> 
     let targets = topology.ids().map(Place::Interface).chain((input != Place::Gateway).then_some(Place::Gateway));
     let boxes = boxes_of(ruleset, input);
     for to in targets {
-        let relevant: Vec<&FlowBox> = boxes.iter().copied().filter(|flow_box| leads_to(ruleset, flow_box, to)).collect();
+        let relevant: Vec<&FlowBox> =
+            boxes.iter().copied().filter(|flow_box| leads_to(ruleset, flow_box, to)).collect();
         let mut found = BTreeSet::new();
         for family in Family::BOTH {
             let pair = Pair { ruleset, topology, input, to, family };
@@ -229,7 +232,8 @@ impl Pair<'_> {
             .filter(|translation| of_family(&translation.to))
             .map(|translation| {
                 let own = &self.ruleset.interface(translation.uplink).addresses;
-                let dst: Vec<AddrRange> = own.iter().filter(|addr| of_family(addr)).copied().map(AddrRange::single).collect();
+                let dst: Vec<AddrRange> =
+                    own.iter().filter(|addr| of_family(addr)).copied().map(AddrRange::single).collect();
                 let src = match self.input {
                     Place::Interface(id) if id == translation.uplink && applies(&translation.from) => {
                         translation.from.as_ref().map(|from| from.to_vec())
@@ -344,7 +348,8 @@ impl Pair<'_> {
     fn items(&self, views: &[View<'_>]) -> Vec<Item> {
         let services: Vec<&Service> = views.iter().filter_map(|view| view.services).flatten().collect();
         let mut items = BTreeSet::new();
-        let protocols: BTreeSet<u8> = services.iter().map(|service| service.proto).chain([proto::TCP, proto::UDP]).collect();
+        let protocols: BTreeSet<u8> =
+            services.iter().map(|service| service.proto).chain([proto::TCP, proto::UDP]).collect();
         for protocol in protocols.iter().copied().filter(|protocol| proto::has_ports(*protocol)) {
             let mut lists: Vec<Vec<PortRange>> = services
                 .iter()
@@ -373,9 +378,11 @@ impl Pair<'_> {
                 items.insert(self.icmp_item(kind, code.map_or(1, |code| code.wrapping_add(1))));
             }
         }
-        let plain = |protocol: &u8| !proto::has_ports(*protocol) && *protocol != proto::ICMP && *protocol != proto::ICMPV6;
+        let plain =
+            |protocol: &u8| !proto::has_ports(*protocol) && *protocol != proto::ICMP && *protocol != proto::ICMPV6;
         // In IPv6 these are extension headers, which rules look behind.
-        let is_extension = |protocol: &u8| self.family == Family::V6 && matches!(*protocol, 0 | 43 | 44 | 51 | 59 | 60 | 135);
+        let is_extension =
+            |protocol: &u8| self.family == Family::V6 && matches!(*protocol, 0 | 43 | 44 | 51 | 59 | 60 | 135);
         let named = protocols.iter().copied().filter(|protocol| plain(protocol) && !is_extension(protocol));
         let unnamed = UNNAMED_PROTOCOLS.into_iter().find(|protocol| !protocols.contains(protocol));
         items.extend(named.chain(unnamed).map(|proto| Item { proto, header: Header::Other }));
@@ -389,7 +396,10 @@ impl Pair<'_> {
     /// Of a box: some services inside it, and its edges.
     fn view_items(&self, view: &View<'_>, items: &[Item]) -> (Vec<Item>, Vec<Item>) {
         let Some(services) = view.services else {
-            return (items.iter().copied().filter(|item| proto::has_ports(item.proto)).take(BESIDE_MAX).collect(), Vec::new());
+            return (
+                items.iter().copied().filter(|item| proto::has_ports(item.proto)).take(BESIDE_MAX).collect(),
+                Vec::new(),
+            );
         };
         let inner = items.iter().copied().filter(|item| services.iter().any(|service| names(service, item)));
         let mut edges = Vec::new();

@@ -377,7 +377,10 @@ fn destination_mac(dst: IpAddr, gateway: Mac) -> Mac {
 /// Packets the kernel threw away because too many waited to be handled, on any CPU.
 fn lost_by_the_backlog() -> u64 {
     let text = fs::read_to_string("/proc/thread-self/net/softnet_stat").unwrap_or_default();
-    text.lines().filter_map(|line| line.split_whitespace().nth(1)).filter_map(|dropped| u64::from_str_radix(dropped, 16).ok()).sum()
+    text.lines()
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .filter_map(|dropped| u64::from_str_radix(dropped, 16).ok())
+        .sum()
 }
 
 /// What was sent and what is known of it.
@@ -525,7 +528,10 @@ fn sentinels(topology: &Topology, shots: &[Shot]) -> Vec<Sentinel> {
     for (from, via) in ways {
         let found = way(topology, from, via).or_else(|| match from {
             Place::Interface(id) => way(topology, from, Place::Gateway).or_else(|| {
-                topology.ids().filter(|other| *other != id).find_map(|other| way(topology, from, Place::Interface(other)))
+                topology
+                    .ids()
+                    .filter(|other| *other != id)
+                    .find_map(|other| way(topology, from, Place::Interface(other)))
             }),
             Place::Gateway | Place::Elsewhere => {
                 topology.ids().find_map(|id| way(topology, Place::Gateway, Place::Interface(id)))

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use segwall_core::policy::Verdict;
 use segwall_core::ruleset::{Reason, Ruleset};
 use segwall_packetset::{Flow, Header, Place, proto};
@@ -15,7 +16,7 @@ use crate::topology::Topology;
 pub const DIFFERENCES_MAX: usize = 1000;
 
 /// Everything a run found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Report {
     /// Who reaches whom: every ordered pair of zones that was probed.
     pub pairs: Vec<PairReport>,
@@ -36,7 +37,7 @@ pub struct Report {
 }
 
 /// What one zone reaches of another.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct PairReport {
     /// Who opens: a segment, `internet` or `gateway`.
     pub from: String,
@@ -51,7 +52,7 @@ pub struct PairReport {
 }
 
 /// What of one service between two zones was declared and seen.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ServiceReport {
     /// `tcp/443`, or `other udp` for what no rule names.
     pub service: String,
@@ -64,7 +65,7 @@ pub struct ServiceReport {
 }
 
 /// A probe that the kernel treated otherwise than the policy says.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Difference {
     /// What the probe was to show.
     pub group: &'static str,
@@ -87,7 +88,7 @@ pub struct Difference {
 }
 
 /// A flow in words.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FlowText {
     /// Zone it enters by.
     #[serde(rename = "in")]
@@ -143,7 +144,8 @@ impl FlowText {
 
 fn flags_text(flags: u8) -> String {
     let names = ["fin", "syn", "rst", "psh", "ack"];
-    let set: Vec<&str> = names.iter().enumerate().filter(|(bit, _)| flags >> bit & 1 == 1).map(|(_, name)| *name).collect();
+    let set: Vec<&str> =
+        names.iter().enumerate().filter(|(bit, _)| flags >> bit & 1 == 1).map(|(_, name)| *name).collect();
     if set.is_empty() { "none".to_owned() } else { set.join(",") }
 }
 
@@ -167,7 +169,9 @@ pub fn compare(topology: &Topology, probe: &Probe, expected: &Expected, seen: &S
                 return Some(format!("arrived at {}", topology.place_name(arrival.place)));
             }
             let own = match expected.flow.output {
-                Place::Interface(id) => topology.host(id).gateway_addresses.iter().any(|(addr, _)| *addr == arrival.headers.src),
+                Place::Interface(id) => {
+                    topology.host(id).gateway_addresses.iter().any(|(addr, _)| *addr == arrival.headers.src)
+                }
                 Place::Gateway | Place::Elsewhere => false,
             };
             if expected.masqueraded != own && probe.input != Place::Gateway {
@@ -182,7 +186,8 @@ pub fn compare(topology: &Topology, probe: &Probe, expected: &Expected, seen: &S
             }
             let dport = expected.flow.dport().unwrap_or(arrival.headers.words.1);
             let has_ports = proto::has_ports(probe.proto);
-            (has_ports && arrival.headers.words.1 != dport).then(|| format!("arrived at port {}", arrival.headers.words.1))
+            (has_ports && arrival.headers.words.1 != dport)
+                .then(|| format!("arrived at port {}", arrival.headers.words.1))
         }
         (_, None, None) => Some("dropped".to_owned()),
         (_, None, Some(refusal)) => Some(refusal),

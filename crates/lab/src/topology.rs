@@ -49,7 +49,10 @@ impl Host {
     /// The gateway's own (not link-local) address of a family on this wire.
     #[must_use]
     pub fn gateway_address(&self, family: Family) -> Option<IpAddr> {
-        self.gateway_addresses.iter().map(|(addr, _)| *addr).find(|addr| Family::of(*addr) == family && !is_link_local(*addr))
+        self.gateway_addresses
+            .iter()
+            .map(|(addr, _)| *addr)
+            .find(|addr| Family::of(*addr) == family && !is_link_local(*addr))
     }
 
     /// The gateway's link-local address on this wire.
@@ -108,8 +111,12 @@ impl Topology {
         let own = self.hosts.iter().flat_map(|host| &host.gateway_addresses).any(|(addr, len)| {
             *addr == dst
                 || match dst {
-                    IpAddr::V4(_) => *len < 31 && Family::of(*addr) == Family::V4 && AddrRange::prefix(*addr, *len).last() == dst,
-                    IpAddr::V6(_) => *len < 127 && Family::of(*addr) == Family::V6 && AddrRange::prefix(*addr, *len).first() == dst,
+                    IpAddr::V4(_) => {
+                        *len < 31 && Family::of(*addr) == Family::V4 && AddrRange::prefix(*addr, *len).last() == dst
+                    }
+                    IpAddr::V6(_) => {
+                        *len < 127 && Family::of(*addr) == Family::V6 && AddrRange::prefix(*addr, *len).first() == dst
+                    }
                 }
         });
         let multicast = match dst {
@@ -152,7 +159,8 @@ fn segment(policy: &Policy, index: usize, at: usize) -> Host {
         let taken = addresses.iter().any(|(addr, _)| Family::of(*addr) == family);
         // The tenth, so that it is neither the gateway nor an end of a range; in small subnets what there is.
         let free = (10..13).chain(1..10).filter_map(|offset| subnet.network.nth(offset)).find(|addr| {
-            *addr != subnet.gateway && !(family == Family::V4 && len(&subnet.network) < 31 && *addr == subnet.network.last())
+            *addr != subnet.gateway
+                && !(family == Family::V4 && len(&subnet.network) < 31 && *addr == subnet.network.last())
         });
         if let (false, Some(addr)) = (taken, free) {
             addresses.push((addr, len(&subnet.network)));
@@ -181,7 +189,10 @@ fn uplink(policy: &Policy, ruleset: &mut Ruleset, at: usize, named: &mut Vec<Add
     let mut next_hops = uplink.gateways.clone();
     for (family, wanted) in [(Family::V4, uplink.dhcp), (Family::V6, uplink.ra)] {
         let has = gateway_addresses.iter().any(|(addr, _)| Family::of(*addr) == family);
-        if wanted && !has && let Some(network) = stand_in(family, named) {
+        if wanted
+            && !has
+            && let Some(network) = stand_in(family, named)
+        {
             named.push(network);
             let (own, hop) = (network.nth(2), network.nth(1));
             let len = network.prefix_len().expect("stand-ins are prefixes");
@@ -262,7 +273,10 @@ fn stand_in(family: Family, named: &[AddrRange]) -> Option<AddrRange> {
         Family::V6 => {
             // 2001:db8::/32, and the later and wider 3fff::/20 (RFC 9637) for who names all of the first.
             let documentation = |number: u16| {
-                [Ipv6Addr::new(0x2001, 0xdb8, 0x5e9, number, 0, 0, 0, 0), Ipv6Addr::new(0x3fff, 0x5e9, 0, number, 0, 0, 0, 0)]
+                [
+                    Ipv6Addr::new(0x2001, 0xdb8, 0x5e9, number, 0, 0, 0, 0),
+                    Ipv6Addr::new(0x3fff, 0x5e9, 0, number, 0, 0, 0, 0),
+                ]
             };
             (1..=0xffu16)
                 .flat_map(documentation)

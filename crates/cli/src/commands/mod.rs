@@ -2,9 +2,13 @@
 
 mod check;
 mod completions;
+mod grid;
 mod init;
 mod init_questions;
+mod lab;
+mod lab_report;
 mod man;
+mod matrix;
 mod render;
 mod schema;
 
@@ -17,7 +21,9 @@ use crate::exit::{Answer, Failure};
 pub enum Command {
     Init(init::Args),
     Check(check::Args),
+    Matrix(matrix::Args),
     Render(render::Args),
+    Lab(lab::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -28,7 +34,9 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(args),
+        Command::Matrix(args) => matrix::run(args),
         Command::Render(args) => render::run(args),
+        Command::Lab(args) => lab::run(args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

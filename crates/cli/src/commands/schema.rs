@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{check, render};
+use super::{check, lab, matrix, render};
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
 
@@ -21,6 +21,8 @@ pub struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
     Check,
+    Lab,
+    Matrix,
     Render,
 }
 
@@ -36,6 +38,8 @@ pub fn run(args: &Args) -> Result<Answer, Failure> {
 fn shape(output: Output) -> Schema {
     match output {
         Output::Check => schema_for!(Envelope<check::Data>),
+        Output::Lab => schema_for!(Envelope<lab::Data>),
+        Output::Matrix => schema_for!(Envelope<matrix::Data>),
         Output::Render => schema_for!(Envelope<render::Data>),
     }
 }

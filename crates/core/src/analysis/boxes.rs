@@ -42,6 +42,24 @@ impl Cut {
         })
     }
 
+    /// Whether two boxes differ in addresses only, each side named in both or in neither.
+    pub fn may_join(&self, other: &Self) -> bool {
+        self.services == other.services
+            && self.translated == other.translated
+            && self.src.is_some() == other.src.is_some()
+            && self.dst.is_some() == other.dst.is_some()
+    }
+
+    /// Adds the addresses of a box of the other family.
+    pub fn join(&mut self, other: Self) {
+        for (own, more) in [(&mut self.src, other.src), (&mut self.dst, other.dst)] {
+            if let (Some(own), Some(more)) = (own, more) {
+                own.extend(more);
+                *own = AddrRange::merge(std::mem::take(own));
+            }
+        }
+    }
+
     /// Whether some flow is in both.
     pub fn meets(&self, other: &Self) -> bool {
         let addresses = |left: &Option<Vec<AddrRange>>, right: &Option<Vec<AddrRange>>| match (left, right) {

@@ -72,14 +72,11 @@ pub(super) fn zone_name(ruleset: &Ruleset, zone: Zone) -> &str {
     }
 }
 
-/// Sources that may come from a place when they go to another: sorted, merged.
-pub(super) fn sources(ruleset: &Ruleset, from: Place, to: Place) -> Vec<AddrRange> {
+/// Sources that may come from a place: sorted, merged.
+pub(super) fn sources(ruleset: &Ruleset, from: Place) -> Vec<AddrRange> {
     match from {
-        // The box speaks with the address it has on the way out.
-        Place::Gateway => match to {
-            Place::Interface(id) => own(ruleset, id),
-            Place::Gateway | Place::Elsewhere => every_own(ruleset),
-        },
+        // The box may speak with any of its addresses, wherever the packet leaves.
+        Place::Gateway => every_own(ruleset),
         Place::Interface(id) => beyond(ruleset, id),
         Place::Elsewhere => Vec::new(),
     }

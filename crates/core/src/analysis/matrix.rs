@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use segwall_packetset::{AddrRange, Place};
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ use crate::policy::{Policy, Verdict, Zone};
 use crate::ruleset::{At, Dst, FlowBox, Need, Origin, Path, Ruleset, Side};
 
 /// Zones by zones. Pairs without a cell accept nothing.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Matrix {
     /// Segments in the file's order, then `internet` where there is an uplink, then `gateway`.
     pub zones: Vec<String>,
@@ -27,7 +28,7 @@ pub struct Matrix {
 }
 
 /// What one zone may open to another.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Cell {
     /// Who opens.
     pub from: String,
@@ -44,7 +45,7 @@ pub struct Cell {
 }
 
 /// What one rule accepts between two zones.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Grant {
     /// In the policy's words; `everything` for every protocol.
     pub services: Vec<String>,
@@ -67,7 +68,7 @@ pub struct Grant {
 }
 
 /// What one rule refuses between two zones.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Refusal {
     /// `drop` or `reject`.
     pub verdict: &'static str,
@@ -90,7 +91,7 @@ pub struct Refusal {
 }
 
 /// What a zone needs from the box.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct NeedLine {
     /// The zone; `segments` for all of them.
     pub zone: String,
@@ -158,6 +159,9 @@ impl Row<'_> {
             })
             .map(|(rule, b)| (*rule, *b))
             .collect();
+        // In the order of the zones: the box comes last.
+        let mut receivers: Vec<_> = receivers.into_iter().collect();
+        receivers.sort_by_key(|(to, _)| *to == Place::Gateway);
         receivers
             .into_iter()
             .filter_map(|(to, mut boxes)| {
@@ -212,7 +216,7 @@ impl Row<'_> {
     fn cell(&self, from: Place, to: Place, boxes: &[(usize, &FlowBox)]) -> Option<Cell> {
         let ruleset = self.ruleset;
         let (from_zone, to_zone) = (zone_of(ruleset, from)?, zone_of(ruleset, to)?);
-        let src = sources(ruleset, from, to);
+        let src = sources(ruleset, from);
         // The box's other addresses are named by rules of their own.
         let dst = destinations(ruleset, from, to, true);
         let own = destinations(ruleset, from, to, false);
@@ -224,6 +228,17 @@ impl Row<'_> {
             if let Some(services) = &cut.services
                 && services.is_empty()
             {
+                continue;
+            }
+            // A port forward has a box for each family; a flow is of one, so that together they are one grant.
+            if cut.translated
+                && let Some(at) =
+                    grants.iter().position(|(grant, known)| grant.line == rule.line && known.may_join(&cut))
+            {
+                let (grant, known) = &mut grants[at];
+                known.join(cut);
+                grant.from = self.words.addresses(from_zone, known.src.as_deref());
+                grant.to = self.words.addresses(to_zone, known.dst.as_deref());
                 continue;
             }
             let services = self.words.services(cut.services.as_deref());

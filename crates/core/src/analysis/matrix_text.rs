@@ -3,11 +3,21 @@
 use super::matrix::{Grant, Refusal};
 
 /// What makes two grants one phrase: everything but the services.
-type Sort<'g> = (&'g Option<String>, &'g Option<String>, bool, bool, bool, bool);
+type Sort<'g> = (&'g Option<String>, &'g Option<String>, Vec<String>);
 
 fn sort_of(grant: &Grant) -> Sort<'_> {
-    let timed = grant.schedule.is_some() || grant.expires.is_some();
-    (&grant.from, &grant.to, grant.limited, timed, grant.active, grant.forward)
+    let mut marks = Vec::new();
+    if grant.forward {
+        marks.push("forwarded".to_owned());
+    }
+    if grant.limited {
+        marks.push("limited".to_owned());
+    }
+    if grant.schedule.is_some() {
+        marks.push(if grant.active { "scheduled" } else { "scheduled, not now" }.to_owned());
+    }
+    marks.extend(grant.expires.iter().map(|day| format!("until {day}")));
+    (&grant.from, &grant.to, marks)
 }
 
 /// `http, https → web; mysql (limited); everything but smtp`.
@@ -42,25 +52,13 @@ pub(super) fn cell_text(grants: &[Grant], refusals: &[Refusal]) -> String {
     text.join("; ")
 }
 
-fn phrase((from, to, limited, timed, active, forward): Sort<'_>, services: &[&str]) -> String {
+fn phrase((from, to, marks): Sort<'_>, services: &[&str]) -> String {
     let mut words = services.join(", ");
     if let Some(from) = from {
         words = format!("from {from}: {words}");
     }
     if let Some(to) = to {
         words = format!("{words} → {to}");
-    }
-    let mut marks = Vec::new();
-    if forward {
-        marks.push("forwarded");
-    }
-    if limited {
-        marks.push("limited");
-    }
-    match (timed, active) {
-        (true, true) => marks.push("scheduled"),
-        (true, false) => marks.push("scheduled, not now"),
-        (false, _) => {}
     }
     if marks.is_empty() { words } else { format!("{words} ({})", marks.join(", ")) }
 }

@@ -7,9 +7,11 @@ mod classes;
 mod domain;
 mod matrix;
 mod matrix_text;
+mod resolver;
 mod service_classes;
 mod times;
 mod words;
 
 pub use domain::{is_stand_in, with_stand_ins};
 pub use matrix::{Cell, Grant, Matrix, NeedLine, Refusal, matrix};
+pub use resolver::resolvers;

@@ -110,6 +110,11 @@ impl Env<'_> {
     fn lies_in_segment(&self, range: AddrRange, id: SegmentId, span: Span, faults: &mut Faults<'_>) -> bool {
         let segment = &self.segments[id.index()];
         let found = self.networks.covering(&range);
+        if range.is_single() && self.is_own(range.first()) {
+            let message = format!("{range} is the box itself, not a host in `{}`", segment.name);
+            faults.error(codes::OUTSIDE_ZONE, span, message, "", format!("rules name it gateway/{range}"));
+            return false;
+        }
         if found.is_some_and(|network| network.owner == Owner::Segment(id)) {
             return true;
         }

@@ -243,7 +243,8 @@ fn collisions(forwards: &[(Forward, Span)], faults: &mut Faults<'_>) {
     let mut open: Vec<(u8, PortRange, usize)> = Vec::new();
     for claim in claims {
         let (proto, range, index) = claim;
-        open.retain(|(other, ports, _)| *other == proto && ports.last >= range.first);
+        // One that was blamed is not compared again: all could be, with each other.
+        open.retain(|(other, ports, before)| *other == proto && ports.last >= range.first && !blamed[*before]);
         for (_, _, before) in &open {
             let (first, second) = (index.min(*before), index.max(*before));
             if first == second || blamed[second] || !same_packets(&forwards[first].0, &forwards[second].0) {
@@ -261,7 +262,9 @@ fn collisions(forwards: &[(Forward, Span)], faults: &mut Faults<'_>) {
                 .help("give one of them another port, or a part of the internet of its own with `from`"),
             );
         }
-        open.push(claim);
+        if !blamed[index] {
+            open.push(claim);
+        }
     }
 }
 

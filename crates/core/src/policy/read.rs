@@ -47,6 +47,7 @@ pub fn read_bytes(name: &str, mut bytes: Vec<u8>) -> Result<Source, Box<Unreadab
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let byte = error.as_bytes()[at];
+            let utf16 = error.as_bytes().starts_with(b"\xff\xfe") || error.as_bytes().starts_with(b"\xfe\xff");
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
             let found = match nul {
                 Some(nul) if nul < at => {
@@ -57,7 +58,11 @@ pub fn read_bytes(name: &str, mut bytes: Vec<u8>) -> Result<Source, Box<Unreadab
                     Span::new(at..at + '\u{fffd}'.len_utf8()),
                     format!("byte 0x{byte:02x} at offset {at} is not UTF-8"),
                 )
-                .help("save the file as UTF-8"),
+                .help(if utf16 {
+                    "this looks like UTF-16; save the file as UTF-8"
+                } else {
+                    "save the file as UTF-8"
+                }),
             };
             refuse(text, found)
         }

@@ -116,8 +116,13 @@ pub(super) fn texts_of<'d>(
     expected: &str,
     faults: &mut Faults<'_>,
 ) -> Option<Vec<Text<'d>>> {
-    let DeValue::Array(array) = value.get_ref() else {
-        return text_of(value, key, &format!("{expected} or a list of them"), faults).map(|text| vec![text]);
+    let array = match value.get_ref() {
+        DeValue::Array(array) => array,
+        DeValue::String(_) => return text_of(value, key, expected, faults).map(|text| vec![text]),
+        _ => {
+            wrong_type(value, key, &format!("{expected} or a list of them"), faults);
+            return None;
+        }
     };
     if array.is_empty() {
         faults.error(

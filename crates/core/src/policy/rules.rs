@@ -256,8 +256,7 @@ fn can_match(
 /// Connection tracking lets only requests open a connection.
 fn never_opens(table: &Table<'_>, services: Option<&[Service]>, faults: &mut Faults<'_>) {
     let Some(services) = services else { return };
-    let dead =
-        services.iter().find(|service| !opens(service) && !services.iter().any(|other| opens(other) && is_icmp(other)));
+    let dead = services.iter().find(|service| !opens(service));
     let Some(dead) = dead else { return };
     faults.push(
         Diagnostic::warning(
@@ -267,10 +266,6 @@ fn never_opens(table: &Table<'_>, services: Option<&[Service]>, faults: &mut Fau
         )
         .help("answers and errors of accepted connections pass by themselves, and neighbour discovery needs no rule; echo requests are `ping`"),
     );
-}
-
-fn is_icmp(service: &Service) -> bool {
-    service.proto == proto::ICMP || service.proto == proto::ICMPV6
 }
 
 fn opens(service: &Service) -> bool {

@@ -587,9 +587,16 @@ mod tests {
     }
 
     #[test]
-    fn the_example_is_valid_by_both() {
-        assert_eq!(faults(OFFICE), Vec::<String>::new());
-        assert!(loads(OFFICE));
+    fn the_examples_are_valid_by_both() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+        let paths = std::fs::read_dir(folder).expect("the examples").map(|entry| entry.expect("readable").path());
+        let policies: Vec<_> = paths.filter(|path| path.extension().is_some_and(|ending| ending == "toml")).collect();
+        assert!(!policies.is_empty());
+        for path in policies {
+            let text = std::fs::read_to_string(&path).expect("readable");
+            assert_eq!(faults(&text), Vec::<String>::new(), "{}", path.display());
+            assert!(loads(&text), "{}", path.display());
+        }
     }
 
     #[test]

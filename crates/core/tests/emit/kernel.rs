@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use segwall_core::emit::nft;
+use segwall_core::emit::{iptables, nft};
 use segwall_core::policy::{Context, load};
 use segwall_core::ruleset::{At, lower};
 use segwall_core::source::Source;
@@ -104,5 +104,34 @@ fn the_kernel_takes_every_random_policy_in_pieces_and_at_once() {
             nft -f partwhole; nft list ruleset > b; cmp a b";
         in_namespace(script, &input)
             .unwrap_or_else(|why| panic!("case {case}: {why}\n{}\n{}", program.script(), to_toml(&policy)));
+    }
+}
+
+/// Loads both families' texts in both variants of the programs that are there.
+const RESTORE: &str = "d=$(mktemp -d); trap 'rm -r $d' EXIT; cd $d; \
+    awk -v f=four '/^%%$/ {f=\"six\"; next} {print > f}'; \
+    for kind in '' -legacy; do \
+        command -v iptables$kind-restore >/dev/null || continue; \
+        iptables$kind-restore --test four; iptables$kind-restore four; iptables$kind-restore four; \
+        ip6tables$kind-restore --test six; ip6tables$kind-restore six; ip6tables$kind-restore six; \
+        iptables$kind-save >/dev/null; ip6tables$kind-save > /dev/null; \
+    done";
+
+#[test]
+fn iptables_restore_takes_examples_and_random_policies() {
+    if !can_run("iptables -L && ip6tables -L") {
+        return;
+    }
+    let mut choices = Seeded(SEED + 1);
+    let mut rulesets: Vec<_> = EXAMPLES.iter().map(|name| (example(name), now(), (*name).to_owned())).collect();
+    for _ in 0..full(POLICIES / 3) {
+        let policy = random_policy(&mut |bound| choices.below(bound));
+        let at = instant(&mut |bound| choices.below(bound));
+        rulesets.push((lower(&policy, &source_of(&policy), &jiff::tz::TimeZone::UTC), at, to_toml(&policy)));
+    }
+    for (ruleset, at, shown) in rulesets {
+        let (four, six) = (iptables::v4(&ruleset, at), iptables::v6(&ruleset, at));
+        in_namespace(RESTORE, &format!("{four}%%\n{six}"))
+            .unwrap_or_else(|why| panic!("{why}\n{four}\n{six}\n{shown}"));
     }
 }

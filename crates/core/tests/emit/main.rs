@@ -9,6 +9,7 @@ mod packets;
 #[allow(dead_code, reason = "the oracle's own test uses all of it")]
 #[path = "../oracle/reading.rs"]
 mod reading;
+mod xtables;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ use jiff::tz::TimeZone;
 use machine::Machine;
 use packets::{Edges, Maker};
 use reading::Reading;
+use segwall_core::emit::iptables;
 use segwall_core::emit::nft::{self, Action, Base};
 use segwall_core::policy::{Policy, Verdict};
 use segwall_core::ruleset::{At, Reason, Ruleset, lower};
@@ -154,6 +156,87 @@ fn programs_mean_what_the_oracle_says() {
     ] {
         assert!(seen.get(word).is_some_and(|count| *count >= 20), "too few packets were {word}: {seen:#?}");
     }
+}
+
+#[test]
+fn iptables_texts_mean_what_the_oracle_says() {
+    let mut choices = Seeded(SEED + 1);
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    for case in 0..full(POLICIES) {
+        let policy = random_policy(&mut |bound| choices.below(bound));
+        let addresses = uplink_addresses(&policy);
+        let (written, known) = lowered(&policy, &addresses);
+        let reading = Reading { policy: &policy, uplink_addresses: addresses };
+        let edges = Edges::of(&reading);
+        let mut choose = |bound| choices.below(bound);
+        let at = instant(&mut choose);
+        let now = match at {
+            At::Instant(now) => Some(now),
+            At::ClockUnknown => None,
+        };
+        let texts = [iptables::v4(&written, at), iptables::v6(&written, at)];
+        let tables = [xtables::parse(&texts[0]), xtables::parse(&texts[1])];
+        for _ in 0..PACKETS_PER_POLICY {
+            let packet = Maker { reading: &reading, edges: &edges, choose: &mut choose }.packet();
+            let flow = packet.flow;
+            let at_family = usize::from(flow.family() == Family::V6);
+            let machine = |packet| xtables::Machine {
+                tables: &tables[at_family],
+                ruleset: &known,
+                packet,
+                now,
+                trace: xtables::Trace::default(),
+            };
+            let chain = match (flow.input, flow.output) {
+                (Place::Gateway, _) => "OUTPUT",
+                (_, Place::Gateway) => "INPUT",
+                _ => "FORWARD",
+            };
+            let said = in_chain_words(&known, &packet, at);
+            let decision = known.judge(&packet, at);
+            let trace = machine(&packet).run("filter", chain);
+            let shown = || {
+                format!(
+                    "case {case}: {packet:#?}\nat {at:?}\n{trace:#?}\n{decision:?}\n{}\n{}",
+                    texts[at_family],
+                    to_toml(&policy)
+                )
+            };
+            let meant = said.0.word().to_uppercase();
+            assert_eq!(trace.end, meant, "{}", shown());
+            if said.0 == Verdict::Accept {
+                let firm = matches!(decision.reason, Reason::Rule(rule) if known.rules[rule].firm);
+                assert!(firm || trace.logs.len() == usize::from(decision.log), "{}", shown());
+                assert_eq!(decision.limited, trace.limited, "{}", shown());
+            } else {
+                let last = trace.chains.last().expect("entered").trim_end_matches("_logged");
+                assert_eq!(last, format!("sw_{}", said.1), "{}", shown());
+            }
+            *seen.entry(meant).or_default() += 1;
+            if let (Header::Ports { sport, dport }, true) = (flow.header, flow.input != Place::Gateway) {
+                let sent = flow.sent.unwrap_or(Sent { dst: flow.dst, dport });
+                let header = Header::Ports { sport, dport: sent.dport };
+                let before = Packet { flow: Flow { dst: sent.dst, header, sent: None, ..flow }, ..packet };
+                let got = machine(&before).run("nat", "PREROUTING").end;
+                let unknown = flow.input == Place::Elsewhere;
+                let meant = known.translate(flow.input, flow.src, sent, flow.proto).map_or(
+                    "ACCEPT".to_owned(),
+                    |(to, port)| {
+                        let changed = port != sent.dport;
+                        match (to, changed) {
+                            (to, false) => to.to_string(),
+                            (IpAddr::V4(to), true) => format!("{to}:{port}"),
+                            (IpAddr::V6(to), true) => format!("[{to}]:{port}"),
+                        }
+                    },
+                );
+                let got = if got.is_empty() { "ACCEPT".to_owned() } else { got };
+                // What comes by an unknown interface is dropped, translated or not.
+                assert!(unknown || got == meant, "{got} is not {meant}: {before:?}\n{}", texts[at_family]);
+            }
+        }
+    }
+    assert!(["ACCEPT", "DROP", "REJECT"].iter().all(|word| seen[*word] > 1000), "{seen:?}");
 }
 
 /// The nat chains translate what the oracle translates.

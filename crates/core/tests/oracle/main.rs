@@ -2,6 +2,7 @@
 //!
 //! `SEGWALL_FULL=1` runs ten times as many cases. A failing case is shrunk and printed as the text of a policy.
 
+mod claims;
 mod packets;
 mod reading;
 mod replay;
@@ -25,10 +26,10 @@ const PACKETS_PER_POLICY: usize = 80;
 /// More choices than any policy asks for.
 const CHOICES_MAX: usize = 400;
 
-fn runner() -> TestRunner {
+fn runner(cases: u32) -> TestRunner {
     let full = std::env::var_os("SEGWALL_FULL").is_some();
     TestRunner::new(Config {
-        cases: if full { CASES * 10 } else { CASES },
+        cases: if full { cases * 10 } else { cases },
         rng_seed: RngSeed::Fixed(SEED),
         failure_persistence: None,
         max_shrink_iters: 20_000,
@@ -42,6 +43,16 @@ struct Tape<'a>(std::slice::Iter<'a, u32>);
 impl Tape<'_> {
     fn below(&mut self, bound: u64) -> u64 {
         self.0.next().map_or(0, |choice| u64::from(*choice) % bound)
+    }
+}
+
+/// Fails with the case, when there is one.
+fn report<T: std::fmt::Debug>(outcome: Result<(), TestError<T>>) {
+    match outcome {
+        Ok(()) => {}
+        // The shrunken list of choices says nothing to people; the policy's text, in the reason, does.
+        Err(TestError::Fail(why, _)) => panic!("{why}\nseed {SEED}"),
+        Err(TestError::Abort(why)) => panic!("{why}"),
     }
 }
 
@@ -103,7 +114,7 @@ fn in_its_words(ruleset: &Ruleset, decision: Decision) -> Answer {
 fn the_oracle_says_what_the_policy_says() {
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     let tapes = proptest::collection::vec(any::<u32>(), 0..CHOICES_MAX);
-    let outcome = runner().run(&(tapes, any::<u64>()), |(tape, seed)| {
+    let outcome = runner(CASES).run(&(tapes, any::<u64>()), |(tape, seed)| {
         let mut tape = Tape(tape.iter());
         let policy = random_policy(&mut |bound| tape.below(bound));
         let addresses = uplink_addresses(&policy);
@@ -134,12 +145,7 @@ fn the_oracle_says_what_the_policy_says() {
         }
         Ok(())
     });
-    match outcome {
-        Ok(()) => {}
-        // The shrunken list of choices says nothing to people; the policy's text, in the reason, does.
-        Err(TestError::Fail(why, _)) => panic!("{why}\nseed {SEED}"),
-        Err(TestError::Abort(why)) => panic!("{why}"),
-    }
+    report(outcome);
     // The comparison says nothing about answers it has never seen.
     let mut choices = Seeded(SEED);
     for _ in 0..400 {

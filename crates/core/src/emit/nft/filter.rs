@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use segwall_packetset::Family;
 
+use super::super::schedule::{self, Slot};
 use super::antispoof::{antispoof, segment_sets};
 use super::drops::{self, Reason};
 use super::model::{Action, Base, Chain, Field, Hook, Key, Part, Program, Rule, Set, SetKind, State};
 use super::shape::{SAME, own};
 use super::tables::{Builder, Lookup, Stage, Treatment};
-use super::{ACCEPT_LOG_GROUP, LIMIT_SOURCES_MAX, nat, schedule};
+use super::{ACCEPT_LOG_GROUP, LIMIT_SOURCES_MAX, nat};
 use crate::policy::{Limit, TimeUnit, Verdict};
 use crate::ruleset::{self, At, Need, Origin, Role, Ruleset, When};
 
@@ -69,6 +70,19 @@ fn refill_s(limit: &Limit) -> u32 {
     };
     let refill = (u64::from(limit.burst) + 1) * unit_s / u64::from(limit.rate.max(1)) + unit_s;
     u32::try_from(refill.max(FORGET_S_MIN)).unwrap_or(u32::MAX)
+}
+
+/// Matches for a part of a schedule.
+fn within(slot: &Slot) -> Vec<Part> {
+    let mut parts = Vec::new();
+    if !slot.daily() {
+        parts.push(Part::Days(slot.days));
+    }
+    if !slot.whole_day() {
+        parts.push(Part::Seconds(slot.first_s, slot.last_s));
+    }
+    parts.extend(slot.until.map(Part::Before));
+    parts
 }
 
 impl Build<'_> {
@@ -286,7 +300,8 @@ impl Build<'_> {
                 Some(when) => {
                     let when = self.whens[when as usize];
                     let name = format!("{}_{}", treatment.prefix(), hook.word());
-                    for mut parts in schedule::conditions(self.ruleset, when, self.at) {
+                    for slot in schedule::slots(self.ruleset, when, self.at) {
+                        let mut parts = within(&slot);
                         parts.push(Part::Do(Action::Jump(name.clone())));
                         rules.push(Rule::new(parts));
                     }

@@ -5,13 +5,11 @@
 //! drop cancels, drops, rejects, accepts, drop.
 
 mod antispoof;
-mod comment;
 mod disjoint;
 mod drops;
 mod filter;
 mod model;
 mod nat;
-mod schedule;
 mod script;
 mod shape;
 mod tables;

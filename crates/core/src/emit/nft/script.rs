@@ -1,8 +1,9 @@
 //! Programs as text for `nft -f`. Always loaded with `TZ=UTC`: nft reads hours in the loader's time zone.
 
+use super::super::comment;
+use super::TABLE;
 use super::model::{Base, Chain, Hook, Program, Set, SetKind, element_weight};
 use super::text::{self, put};
-use super::{TABLE, comment};
 
 /// Bytes of text an element takes, roughly; only to reserve memory.
 const ELEMENT_BYTES: usize = 64;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use segwall_packetset::{AddrRange, Family, InterfaceId, PortRange, proto};
 
+use super::super::ends::{Addrs, addrs_of};
 use super::model::{Hook, Key, Set, SetKind};
 use super::shape::{Dst, Shape, Side, Svc};
 use super::{EXPANSION_MAX, disjoint};
@@ -92,32 +93,6 @@ pub(super) struct Builder<'a> {
     exclusive: Vec<bool>,
     segments: Vec<u32>,
     pub tables: BTreeMap<(Hook, Treatment), Tables>,
-}
-
-/// Addresses of one end in one family.
-#[derive(Clone, Copy)]
-enum Addrs<'a> {
-    /// Every one, of both families.
-    Free,
-    /// Every one of the family.
-    Family,
-    /// These: part of a sorted list.
-    Ranges(&'a [AddrRange]),
-}
-
-fn addrs_of<'a>(ranges: Option<&'a Arc<[AddrRange]>>, family: Family) -> Option<Addrs<'a>> {
-    let Some(ranges) = ranges else { return Some(Addrs::Free) };
-    // Sorted: IPv4 before IPv6.
-    let split = ranges.partition_point(|range| range.family() == Family::V4);
-    let part = match family {
-        Family::V4 => &ranges[..split],
-        Family::V6 => &ranges[split..],
-    };
-    match part {
-        [] => None,
-        [whole] if *whole == AddrRange::all(family) => Some(Addrs::Family),
-        part => Some(Addrs::Ranges(part)),
-    }
 }
 
 /// Keys of services that are looked up in one way.

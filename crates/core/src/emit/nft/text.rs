@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use segwall_packetset::{AddrRange, Family, PortRange, mask_address};
 
+use super::super::comment;
 use super::model::{Action, Field, Key, Part, Rule, State, Type};
-use super::{LOG_BATCH, LOG_BYTES, comment};
+use super::{LOG_BATCH, LOG_BYTES};
 use crate::policy::Limit;
 
 /// Writing to a string cannot fail.
@@ -291,5 +292,9 @@ pub(super) fn rule(out: &mut String, names: &[String], file: &str, rule: &Rule) 
         }
         part(out, names, one);
     }
-    comment::write(out, file, &rule.lines, rule.note);
+    if !rule.lines.is_empty() || !rule.note.is_empty() {
+        out.push_str(" comment \"");
+        comment::text(out, file, &rule.lines, rule.note);
+        out.push('"');
+    }
 }

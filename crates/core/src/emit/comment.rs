@@ -1,6 +1,6 @@
 //! Comments: the way back to the policy's lines.
 
-/// Longest comment nft takes.
+/// Longest comment nft takes, with a zero byte at its end.
 const COMMENT_BYTES_MAX: usize = 128;
 
 /// A file's name as it may stand in a comment: printable ASCII without quotes and backslashes, its last part kept.
@@ -15,18 +15,8 @@ pub(super) fn safe_file(file: &str) -> String {
     if safe.is_empty() { "policy".to_owned() } else { safe }
 }
 
-/// Appends ` comment "FILE:1,2,3"`, as many lines as fit, or the note.
-pub(super) fn write(out: &mut String, file: &str, lines: &[u32], note: &str) {
-    if lines.is_empty() && note.is_empty() {
-        return;
-    }
-    out.push_str(" comment \"");
-    text(out, file, lines, note);
-    out.push('"');
-}
-
 /// The text of a comment, for every backend.
-pub(crate) fn text(out: &mut String, file: &str, lines: &[u32], note: &str) {
+pub(super) fn text(out: &mut String, file: &str, lines: &[u32], note: &str) {
     const MORE: &str = ",...";
     let begin = out.len();
     if lines.is_empty() {

@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 
-use super::model::Part;
 use crate::policy::Verdict;
 use crate::ruleset::{At, Rule, Ruleset, When};
 
@@ -24,45 +23,54 @@ pub(super) fn asked(rule: &Rule, at: At) -> Option<&When> {
     }
 }
 
-/// Alternatives, of which at most one holds at any time: conditions on day, hour and instant in UTC.
-pub(super) fn conditions(ruleset: &Ruleset, when: &When, at: At) -> Vec<Vec<Part>> {
-    let At::Instant(now) = at else { return vec![Vec::new()] };
-    let until = when.until.map(Part::Before);
-    let Some(windows) = &when.windows else { return vec![until.into_iter().collect()] };
+/// A part of a schedule in UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Slot {
+    /// On these days, Monday first.
+    pub days: [bool; 7],
+    /// From this second of the day.
+    pub first_s: u32,
+    /// Up to and with this one.
+    pub last_s: u32,
+    /// Before this instant.
+    pub until: Option<Timestamp>,
+}
+
+impl Slot {
+    /// Whether it is on every day.
+    pub fn daily(&self) -> bool {
+        self.days == [true; 7]
+    }
+
+    /// Whether it is on all day.
+    pub fn whole_day(&self) -> bool {
+        (self.first_s, self.last_s) == (0, DAY_S - 1)
+    }
+}
+
+/// Alternatives, of which at most one holds at any time. Never asked while the clock is unknown.
+pub(super) fn slots(ruleset: &Ruleset, when: &When, at: At) -> Vec<Slot> {
+    let whole = Slot { days: [true; 7], first_s: 0, last_s: DAY_S - 1, until: when.until };
+    let (At::Instant(now), Some(windows)) = (at, &when.windows) else { return vec![whole] };
     let offset_s = ruleset.timezone.to_offset(now).seconds();
     // Each window cut at midnight, then equal hours of several days together.
-    let mut hours: Vec<((u32, u32), [bool; 7])> = Vec::new();
+    let mut slots: Vec<Slot> = Vec::new();
     for (start, end) in windows.earlier_by(offset_s).intervals() {
         let mut at = *start;
         while at < *end {
             let day = at / DAY_S;
             let cut = (*end).min((day + 1) * DAY_S);
-            let span = (at - day * DAY_S, cut - 1 - day * DAY_S);
-            match hours.iter_mut().find(|(known, _)| *known == span) {
-                Some((_, days)) => days[day as usize] = true,
-                None => {
-                    let mut days = [false; 7];
-                    days[day as usize] = true;
-                    hours.push((span, days));
-                }
-            }
+            let (first_s, last_s) = (at - day * DAY_S, cut - 1 - day * DAY_S);
+            let known = slots.iter().position(|slot| (slot.first_s, slot.last_s) == (first_s, last_s));
+            let place = known.unwrap_or_else(|| {
+                slots.push(Slot { days: [false; 7], first_s, last_s, ..whole });
+                slots.len() - 1
+            });
+            slots[place].days[day as usize] = true;
             at = cut;
         }
     }
-    hours
-        .into_iter()
-        .map(|((first, last), days)| {
-            let mut parts = Vec::new();
-            if days != [true; 7] {
-                parts.push(Part::Days(days));
-            }
-            if (first, last) != (0, DAY_S - 1) {
-                parts.push(Part::Seconds(first, last));
-            }
-            parts.extend(until.clone());
-            parts
-        })
-        .collect()
+    slots
 }
 
 /// The first instant at which the text would have to be another.

@@ -1,0 +1,135 @@
+//! `segwall matrix`: who reaches whom on what.
+
+use clap::ValueEnum;
+use schemars::JsonSchema;
+use segwall_core::analysis::{self, Matrix};
+use segwall_core::ruleset::At;
+use serde::Serialize;
+
+use super::grid;
+use crate::args::{self, PolicyArg};
+use crate::exit::{Answer, Failure};
+use crate::input::Location;
+use crate::{clock, json, load, out};
+
+/// Show who reaches whom on what
+///
+/// Cells say what the sender (row) may open to the receiver (column) at the present time. Replies follow by themselves.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  segwall matrix segwall.toml
+  segwall matrix --format csv segwall.toml > matrix.csv")]
+pub struct Args {
+    #[command(flatten)]
+    policy: PolicyArg,
+    /// How to print
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Table,
+    Csv,
+    Json,
+}
+
+/// `matrix`'s own data.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Data {
+    /// The instant it is given for.
+    at: String,
+    /// The matrix.
+    #[serde(flatten)]
+    matrix: Matrix,
+}
+
+/// Runs it.
+pub fn run(args: Args) -> Result<Answer, Failure> {
+    let location = Location::of(args.policy.policy);
+    let on_fault = if args.format == Format::Json { args::Format::Json } else { args::Format::Text };
+    let checked = match load::sound::<Data>("matrix", &location, on_fault)? {
+        Ok(checked) => checked,
+        Err(answer) => return Ok(answer),
+    };
+    let now = clock::now();
+    let matrix = analysis::matrix(&checked.policy, &checked.ruleset, At::Instant(now));
+    match args.format {
+        Format::Json => {
+            let at = now.round(jiff::Unit::Second).unwrap_or(now).to_string();
+            return json::print("matrix", Answer::Yes, Vec::new(), Some(Data { at, matrix }));
+        }
+        Format::Csv => out::print_plain(&csv(&matrix))?,
+        Format::Table => out::print(&(grid::draw(&matrix, &|_, _| None) + &grid::needs(&matrix)))?,
+    }
+    Ok(Answer::Yes)
+}
+
+const CSV_HEADER: &str =
+    "from,to,verdict,service,senders,receivers,limited,schedule,expires,in_force,port_forward,line\n";
+
+/// One line for each rule of a pair, and a service.
+fn csv(matrix: &Matrix) -> String {
+    let mut text = CSV_HEADER.to_owned();
+    let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
+    let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
+    for cell in &matrix.cells {
+        let mut line = |fields: [String; 10]| {
+            let all = [cell.from.clone(), cell.to.clone()].into_iter().chain(fields);
+            text.push_str(&all.map(|field| quoted(&field)).collect::<Vec<_>>().join(","));
+            text.push('\n');
+        };
+        for grant in &cell.grants {
+            for service in &grant.services {
+                line([
+                    "accept".to_owned(),
+                    service.clone(),
+                    or_empty(&grant.from),
+                    or_empty(&grant.to),
+                    yes(grant.limited),
+                    or_empty(&grant.schedule),
+                    or_empty(&grant.expires),
+                    yes(grant.active),
+                    yes(grant.forward),
+                    grant.line.to_string(),
+                ]);
+            }
+        }
+        for refusal in &cell.refusals {
+            for service in &refusal.services {
+                line([
+                    refusal.verdict.to_owned(),
+                    service.clone(),
+                    or_empty(&refusal.from),
+                    or_empty(&refusal.to),
+                    yes(false),
+                    or_empty(&refusal.schedule),
+                    or_empty(&refusal.expires),
+                    yes(refusal.active),
+                    yes(false),
+                    refusal.line.to_string(),
+                ]);
+            }
+        }
+    }
+    text
+}
+
+/// A field as RFC 4180 wants it; a spreadsheet must not take it for a formula.
+fn quoted(field: &str) -> String {
+    let field = if field.starts_with(['=', '+', '-', '@']) { format!("'{field}") } else { field.to_owned() };
+    if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn fields_stay_fields() {
+        assert_eq!(quoted("http"), "http");
+        assert_eq!(quoted("a, \"b\""), "\"a, \"\"b\"\"\"");
+        assert_eq!(quoted("=1+1"), "'=1+1");
+    }
+}

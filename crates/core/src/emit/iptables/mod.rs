@@ -1,0 +1,48 @@
+//! iptables: the same meaning as [`super::nft`] for `iptables-restore` and `ip6tables-restore`.
+//!
+//! The whole `filter` table is ours, and the `nat` table where the policy translates anything; chains of our own begin
+//! with `sw_`. There are no sets: rules stand one after another, in one chain for each input interface, so that a packet
+//! passes only those of the interface it came by. Two things xtables cannot say are said more strictly: a limit's
+//! burst is at most what a day fills up, and no rule expires later than 2037.
+
+mod filter;
+mod nat;
+mod refuse;
+mod table;
+mod words;
+
+use segwall_packetset::Family;
+
+use super::schedule;
+use crate::ruleset::{At, Ruleset};
+
+/// The text for `iptables-restore`.
+#[must_use]
+pub fn v4(ruleset: &Ruleset, at: At) -> String {
+    restore(ruleset, at, Family::V4)
+}
+
+/// The text for `ip6tables-restore`.
+#[must_use]
+pub fn v6(ruleset: &Ruleset, at: At) -> String {
+    restore(ruleset, at, Family::V6)
+}
+
+fn restore(ruleset: &Ruleset, at: At, family: Family) -> String {
+    let mut out = String::with_capacity(64 * 1024);
+    let program = match family {
+        Family::V4 => "iptables-restore",
+        Family::V6 => "ip6tables-restore",
+    };
+    out.push_str("# Made by segwall for ");
+    out.push_str(program);
+    out.push_str(".\n");
+    if let Some(until) = schedule::valid_until(ruleset, at) {
+        out.push_str("# Make it again by ");
+        out.push_str(&until.to_string());
+        out.push_str(": then the time zone changes its offset or a rule expires.\n");
+    }
+    filter::table(ruleset, at, family).write(&mut out);
+    nat::table(ruleset, family).write(&mut out);
+    out
+}

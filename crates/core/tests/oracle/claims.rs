@@ -1,0 +1,84 @@
+//! The matrix says nothing that the oracle does not.
+
+use proptest::prelude::*;
+use segwall_core::analysis::matrix;
+use segwall_core::policy::Verdict;
+use segwall_core::ruleset::{At, Origin, Reason, Ruleset};
+use segwall_core::testing::{Seeded, random_policy, to_toml};
+use segwall_packetset::{CtState, Packet, Place};
+
+use crate::packets::{Edges, Maker};
+use crate::reading::Reading;
+use crate::{Tape, instant, lowered, runner, uplink_addresses};
+
+fn zone(ruleset: &Ruleset, place: Place) -> Option<&str> {
+    match place {
+        Place::Gateway => Some("gateway"),
+        Place::Elsewhere => None,
+        Place::Interface(id) if Some(id) == ruleset.uplink() => Some("internet"),
+        Place::Interface(id) => Some(&ruleset.interface(id).zone),
+    }
+}
+
+#[test]
+fn the_matrix_says_what_the_oracle_says() {
+    let tapes = proptest::collection::vec(any::<u32>(), 0..400);
+    let everything = std::cell::Cell::new(0);
+    let outcome = runner(4_000).run(&(tapes, any::<u64>()), |(tape, seed)| {
+        let mut tape = Tape(tape.iter());
+        let policy = random_policy(&mut |bound| tape.below(bound));
+        let addresses = uplink_addresses(&policy);
+        let ruleset = lowered(&policy, &addresses);
+        let reading = Reading { policy: &policy, uplink_addresses: addresses };
+        let edges = Edges::of(&reading);
+        let mut choices = Seeded(seed);
+        let at = instant(&mut |bound| choices.below(bound));
+        let table = matrix(&policy, &ruleset, at);
+        for _ in 0..80 {
+            let mut choose = |bound| choices.below(bound);
+            let flow = Maker { reading: &reading, edges: &edges, choose: &mut choose }.packet().flow;
+            let packet = Packet::first_of(flow);
+            let (Some(from), Some(to)) = (zone(&ruleset, flow.input), zone(&ruleset, flow.output)) else { continue };
+            // The matrix speaks of flows that can be: destinations that lie where the packet leaves.
+            let carried = match flow.output {
+                Place::Interface(id) => ruleset.interface(id).carries(flow.family()),
+                Place::Gateway | Place::Elsewhere => true,
+            };
+            if !carried || (flow.output != Place::Gateway && ruleset.route(flow.dst) != flow.output) {
+                continue;
+            }
+            let cell = table.cell(from, to);
+            let decision = ruleset.judge(&packet, at);
+            let shown = || format!("{flow:?}\nat {at:?}: {decision:?}, but {cell:#?} in\n{}", to_toml(&policy));
+            let by_rule = match decision.reason {
+                Reason::Rule(at) => matches!(ruleset.rules[at].origin, Origin::Written(_) | Origin::Forward(_)),
+                _ => false,
+            };
+            if by_rule && decision.verdict == Verdict::Accept {
+                let granted = cell.is_some_and(|cell| cell.grants.iter().any(|grant| grant.active));
+                prop_assert!(granted, "accepted, and no cell says so: {}", shown());
+            }
+            // What a cell that says "everything" is silent about: what cannot be a new connection between the two.
+            let own = match flow.input {
+                Place::Interface(id) => ruleset.interface(id).addresses.contains(&flow.dst),
+                Place::Gateway | Place::Elsewhere => true,
+            };
+            let possible = by_rule || decision.reason == Reason::Unnamed;
+            let meant = packet.state == CtState::New && possible && (flow.output != Place::Gateway || own);
+            if meant && cell.is_some_and(|cell| cell.everything) {
+                everything.set(everything.get() + 1);
+                prop_assert_eq!(decision.verdict, Verdict::Accept, "not everything: {}", shown());
+                prop_assert!(!decision.limited, "limited: {}", shown());
+                let later = instant(&mut |bound| choices.below(bound));
+                let later = if at == At::ClockUnknown { at } else { later };
+                if let (At::Instant(first), At::Instant(second)) = (at, later) {
+                    let verdict = ruleset.judge(&packet, later).verdict;
+                    prop_assert!(second < first || verdict == Verdict::Accept, "not later: {later:?} {}", shown());
+                }
+            }
+        }
+        Ok(())
+    });
+    crate::report(outcome);
+    assert!(everything.get() > 1_000, "only {} flows were of cells that say everything", everything.get());
+}
