@@ -14,6 +14,7 @@ mod script;
 mod shape;
 mod tables;
 mod text;
+mod update;
 
 pub use model::{
     Action, Base, Chain, Field, Hook, Key, NamedLimit, Part, Program, Rule, Set, SetKind, State, Type, element_weight,

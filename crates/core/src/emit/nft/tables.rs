@@ -321,6 +321,11 @@ impl<'a> Builder<'a> {
         svc: Svc,
         services: &[&[Key]],
     ) {
+        // What no interface carries is dropped before any lookup.
+        let carried = |family| self.ruleset.interfaces.iter().any(|interface| interface.carries(family));
+        if hook != Hook::Output && family.is_some_and(|family| !carried(family)) {
+            return;
+        }
         let (mut input, mut in_ids) = sides.input;
         let (output, out_ids) = sides.output;
         let from: &[AddrRange] = match src {
@@ -337,16 +342,13 @@ impl<'a> Builder<'a> {
             input = if self.tied(id, from) { Side::Free } else { Side::Pinned(id) };
             in_ids = &[];
         }
-        let apart = !sides.same && !(input == Side::Key && output == Side::Key) && {
-            // One interface on each side: known to differ, or covers nothing.
-            match (sides.input, sides.output) {
-                ((Side::Key, [a]), (Side::Key, [b])) if a == b => return,
-                ((Side::Key, [_]), (Side::Key, [_])) => false,
-                _ => true,
-            }
+        let keyed = input == Side::Key && output == Side::Key;
+        let apart = match (sides.input, sides.output) {
+            // One interface on each side: known to differ, or they cover nothing.
+            ((Side::Key, [a]), (Side::Key, [b])) if a == b && !sides.same => return,
+            ((Side::Key, [_]), (Side::Key, [_])) => false,
+            _ => !sides.same && !keyed && !self.never_same(sides),
         };
-        // An uplink is no segment: those two never are the same.
-        let apart = apart && !self.never_same(sides);
         let shape = Shape { interval: false, src: !from.is_empty(), dst: how, input, output, svc, family, apart };
         let tables = self.tables.entry((hook, treatment)).or_default();
         let none_id = [0u32];
@@ -355,7 +357,7 @@ impl<'a> Builder<'a> {
         let outs: &[u32] = if output == Side::Key { out_ids } else { &none_id };
         let froms = if from.is_empty() { &no_range[..] } else { from };
         let tos = if to.is_empty() { &no_range[..] } else { to };
-        let skip_same = !sides.same && input == Side::Key && output == Side::Key;
+        let skip_same = !sides.same && keyed;
         let (mut flat, mut ranged) = (Elements::default(), Elements::default());
         let mut element = [Key::Byte(0); FIELDS_MAX];
         for i in ins {
