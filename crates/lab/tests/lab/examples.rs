@@ -77,7 +77,8 @@ fn tutorial_keeps_its_promises() {
     // The internet reaches the DMZ by the port forwards of the box's address alone, internal directly; both on 80 and
     // 443 only, and internal may ping.
     seen.reaches_only("internet", "dmz", &[]);
-    seen.reaches_only("internet", "gateway", &["tcp/80", "tcp/443"]);
+    // The provider's DHCP server answers the box on udp/68.
+    seen.reaches_only("internet", "gateway", &["tcp/80", "tcp/443", "udp/68"]);
     seen.reaches_only("internal", "dmz", &["tcp/80", "tcp/443", "icmp/8"]);
     // Databases of the servers, and of all of them the resolver alone on 53.
     seen.reaches_only("internal", "server", &["tcp/53", "udp/53", "tcp/3306", "tcp/5432"]);
