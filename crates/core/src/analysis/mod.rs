@@ -5,6 +5,9 @@
 mod boxes;
 mod classes;
 mod domain;
+mod explain;
+mod explain_advice;
+mod explain_ends;
 mod matrix;
 mod matrix_text;
 mod resolver;
@@ -13,5 +16,7 @@ mod times;
 mod words;
 
 pub use domain::{is_stand_in, with_stand_ins};
+pub use explain::{Covering, Explanation, PARTS_MAX, Part, Way, explain};
+pub use explain_ends::Misunderstood;
 pub use matrix::{Cell, Grant, Matrix, NeedLine, Refusal, matrix};
 pub use resolver::resolvers;

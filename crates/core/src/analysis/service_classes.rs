@@ -81,6 +81,11 @@ impl Piece {
 }
 
 impl ServiceClass {
+    /// Whether packets of a family can be of it.
+    pub fn exists(&self, family: Family) -> bool {
+        self.example(family).is_some()
+    }
+
     /// Protocol and header of one packet of it, where the family has any.
     pub fn example(&self, family: Family) -> Option<(u8, Header)> {
         // Well-known ports first: people know them.

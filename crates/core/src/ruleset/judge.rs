@@ -72,7 +72,7 @@ pub(crate) fn holds(ranges: &[AddrRange], addr: IpAddr) -> bool {
 }
 
 /// Whether a flow is of a service.
-pub(crate) fn service_covers(service: &Service, flow: &Flow) -> bool {
+fn service_covers(service: &Service, flow: &Flow) -> bool {
     service.proto == flow.proto
         && match (service.ports, flow.header) {
             (Ports::All, _) => true,

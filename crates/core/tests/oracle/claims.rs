@@ -1,7 +1,9 @@
 //! The matrix says nothing that the oracle does not.
 
 use proptest::prelude::*;
-use segwall_core::analysis::matrix;
+use std::collections::BTreeMap;
+
+use segwall_core::analysis::{explain, matrix};
 use segwall_core::policy::Verdict;
 use segwall_core::ruleset::{At, Origin, Reason, Ruleset};
 use segwall_core::testing::{Seeded, random_policy, to_toml};
@@ -81,4 +83,59 @@ fn the_matrix_says_what_the_oracle_says() {
     });
     crate::report(outcome);
     assert!(everything.get() > 1_000, "only {} flows were of cells that say everything", everything.get());
+}
+
+#[test]
+fn an_explanation_holds_for_every_flow_of_its_question() {
+    let tapes = proptest::collection::vec(any::<u32>(), 0..400);
+    let told = std::cell::RefCell::new(BTreeMap::<&str, u32>::new());
+    let outcome = runner(1_000).run(&(tapes, any::<u64>()), |(tape, seed)| {
+        let mut tape = Tape(tape.iter());
+        let policy = random_policy(&mut |bound| tape.below(bound));
+        let addresses = uplink_addresses(&policy);
+        let ruleset = lowered(&policy, &addresses);
+        let reading = Reading { policy: &policy, uplink_addresses: addresses };
+        let edges = Edges::of(&reading);
+        let mut choices = Seeded(seed);
+        let at = instant(&mut |bound| choices.below(bound));
+        for _ in 0..30 {
+            let mut choose = |bound| choices.below(bound);
+            let flow = Maker { reading: &reading, edges: &edges, choose: &mut choose }.packet().flow;
+            let packet = Packet::first_of(flow);
+            let (Some(from), Some(to)) = (zone(&ruleset, flow.input), zone(&ruleset, flow.output)) else { continue };
+            let decision = ruleset.judge(&packet, at);
+            let named = match decision.reason {
+                Reason::Rule(_) | Reason::Unnamed => packet.state == CtState::New,
+                _ => false,
+            };
+            // The address itself, as a person would ask about it.
+            let (from, to) = match (from, to) {
+                ("internet", to) => (from.to_owned(), format!("{to}/{}", flow.dst)),
+                (from, to) => (format!("{from}/{}", flow.src), format!("{to}/{}", flow.dst)),
+            };
+            let inside = flow.output == Place::Gateway || ruleset.route(flow.dst) == flow.output;
+            if !named || !inside || flow.sent.is_some() {
+                continue;
+            }
+            let service = match (flow.dport(), segwall_packetset::proto::name(flow.proto)) {
+                (Some(port), Some(name)) => format!("{name}/{port}"),
+                _ => continue,
+            };
+            let Ok(said) = explain(&policy, &ruleset, &from, &to, Some(&service), at) else { continue };
+            *told.borrow_mut().entry(said.outcome).or_default() += 1;
+            prop_assert!(
+                said.parts.iter().any(|part| part.verdict == decision.verdict.word()),
+                "{flow:?} at {at:?}: {decision:?}, but {said:#?} in\n{}",
+                to_toml(&policy)
+            );
+            // Where the whole question has one answer, this flow has it.
+            if said.outcome != "depends" {
+                prop_assert_eq!(said.outcome, decision.verdict.word(), "{:?}: {:#?}", flow, said);
+            }
+        }
+        Ok(())
+    });
+    crate::report(outcome);
+    let told = told.into_inner();
+    assert!(["accept", "drop", "reject"].iter().all(|word| told.get(word) > Some(&500)), "{told:?}");
 }
