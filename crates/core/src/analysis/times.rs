@@ -16,7 +16,6 @@ pub(super) fn instants(ruleset: &Ruleset, rules: &[usize], at: At) -> Vec<At> {
     }
     let mut candidates = vec![at];
     if let At::Instant(now) = at {
-        candidates.push(At::ClockUnknown);
         // Before, at and after every last day, a week of windows each: later weeks only repeat the last one.
         let mut starts = BTreeSet::from([now]);
         starts.extend(timed.iter().filter_map(|rule| ruleset.rules[*rule].when.until).filter(|until| *until > now));
@@ -27,10 +26,13 @@ pub(super) fn instants(ruleset: &Ruleset, rules: &[usize], at: At) -> Vec<At> {
             .collect();
         for start in starts {
             candidates.push(At::Instant(start));
-            candidates
-                .extend(seconds.iter().filter_map(|second| next(start, *second, &ruleset.timezone)).map(At::Instant));
+            let mut edges: Vec<Timestamp> =
+                seconds.iter().filter_map(|second| next(start, *second, &ruleset.timezone)).collect();
+            edges.sort_unstable();
+            candidates.extend(edges.into_iter().map(At::Instant));
         }
     }
+    candidates.push(At::ClockUnknown);
     let mut seen: BTreeSet<Vec<bool>> = BTreeSet::new();
     candidates
         .retain(|at| seen.insert(timed.iter().map(|rule| ruleset.is_active(&ruleset.rules[*rule], *at)).collect()));

@@ -35,4 +35,5 @@ pub use model::*;
 pub use read::{Unreadable, read_bytes};
 pub use schema::schema;
 pub use service_text::write_service;
+pub(crate) use services::icmp_named;
 pub use services::{built_in as built_in_service, built_in_names as built_in_service_names};

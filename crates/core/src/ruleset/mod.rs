@@ -6,8 +6,8 @@ mod model;
 mod needs;
 mod windows;
 
+pub(crate) use judge::holds;
 pub use judge::{Decision, Reason, private_ipv4};
-pub(crate) use judge::{holds, service_covers};
 pub use lower::lower;
 pub use model::*;
 pub use needs::{MLD, ND_FROM_SEGMENT, ND_FROM_UPLINK};

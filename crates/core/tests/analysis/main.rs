@@ -1,6 +1,8 @@
 //! What analysis says, compared with the oracle and with what people expect of the example policies.
 
+mod explain;
 mod matrix;
+mod pages;
 
 use jiff::civil::date;
 use jiff::tz::TimeZone;

@@ -151,7 +151,13 @@ impl Machine<'_> {
                     value();
                     continue;
                 }
-                "-i" => value() == self.name(flow.input),
+                "-i" => {
+                    let name = self.name(flow.input);
+                    match value() {
+                        "lo" => false, // the caller's packets come by an interface or are the box's own
+                        wanted => wanted.strip_suffix('+').map_or(name == wanted, |begin| name.starts_with(begin)),
+                    }
+                }
                 "-o" => {
                     let name = value();
                     assert!(!name.is_empty());
@@ -212,9 +218,9 @@ impl Machine<'_> {
                     let day = self.utc().strftime("%a").to_string();
                     value().split(',').any(|one| one == day)
                 }
-                "--timestart" => value().to_owned() <= self.utc().strftime("%H:%M:%S").to_string(),
-                "--timestop" => value().to_owned() >= self.utc().strftime("%H:%M:%S").to_string(),
-                "--datestop" => value().to_owned() >= self.utc().strftime("%Y-%m-%dT%H:%M:%S").to_string(),
+                "--timestart" => self.utc().strftime("%H:%M:%S").to_string().as_str() >= value(),
+                "--timestop" => self.utc().strftime("%H:%M:%S").to_string().as_str() <= value(),
+                "--datestop" => self.utc().strftime("%Y-%m-%dT%H:%M:%S").to_string().as_str() <= value(),
                 "--hashlimit-upto" => {
                     value();
                     limited = true;

@@ -1,0 +1,434 @@
+//! Why a flow is accepted or not, and what would change it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use schemars::JsonSchema;
+use segwall_packetset::{AddrRange, Family, Flow, Place};
+use serde::Serialize;
+
+use super::classes::{AddrClass, Classes, Question};
+use super::domain::{Ground, intersect, is_stand_in, places, zone_name, zone_of};
+use super::explain_advice::{Asked, advice, timed_rules};
+use super::explain_ends::{Misunderstood, read_ends, read_services};
+use super::questions::{Claim, each_question};
+use super::words::{Words, rule_words};
+use crate::policy::{End, Policy, Service, Verdict, Zone};
+use crate::ruleset::{At, Decision, Reason, Role, Ruleset};
+
+/// More pairs of places than this are not explained one by one.
+const PAIRS_MAX: usize = 400;
+/// More parts than this are counted, not shown.
+pub const PARTS_MAX: usize = 40;
+
+/// The answer to `explain FROM TO SERVICE`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Explanation {
+    /// As asked.
+    pub from: String,
+    /// As asked.
+    pub to: String,
+    /// As asked; `everything` where no service was.
+    pub service: String,
+    /// `accept`, `drop` or `reject` where all flows share it, `depends` where not.
+    pub outcome: &'static str,
+    /// Flows that share a verdict and its reason.
+    pub parts: Vec<Part>,
+    /// Parts beyond those shown.
+    pub parts_left_out: usize,
+    /// What to know besides.
+    pub notes: Vec<String>,
+    /// What would change it.
+    pub advice: Vec<String>,
+}
+
+/// Flows that share a verdict and what decides it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Part {
+    /// `accept`, `drop` or `reject`.
+    pub verdict: &'static str,
+    /// Only within the rule's limit.
+    pub limited: bool,
+    /// Connections are written down by a rule.
+    pub logged: bool,
+    /// What decides: `the accept at line 12`, `no rule accepts it`.
+    pub reason: String,
+    /// The deciding rule's line.
+    pub line: Option<u32>,
+    /// Every rule that covers it, in the file's order; what the box accepts unasked comes last, with line 0.
+    pub covering: Vec<Covering>,
+    /// `IPv4` or `IPv6`, where the other family fares differently.
+    pub family: Option<String>,
+    /// Which sources; nothing where it is all that were asked about.
+    pub sources: Option<String>,
+    /// Which destinations.
+    pub destinations: Option<String>,
+    /// Which services.
+    pub services: Option<String>,
+    /// The way through the box.
+    pub path: Way,
+    /// When it is something else.
+    pub times: Vec<String>,
+    /// One of its flows.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub flow: Flow,
+}
+
+/// A rule that covers a flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Covering {
+    /// Its line, 0 for what is accepted unasked.
+    pub line: u32,
+    /// What it says of the flow.
+    pub verdict: &'static str,
+    /// What it is called.
+    pub rule: String,
+}
+
+/// How a flow goes through the box.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Way {
+    /// The interface it enters by; nothing for the box itself.
+    pub input: Option<String>,
+    /// The interface it leaves by; nothing for the box itself.
+    pub output: Option<String>,
+    /// Address and port as sent, where a port forward changes them.
+    pub sent_to: Option<String>,
+    /// Whose address replaces the source.
+    pub masqueraded_as: Option<String>,
+}
+
+/// What decides one flow of a part: flows of one key are told together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    /// Told in one, where both fare alike.
+    family: Family,
+    verdict: Verdict,
+    reason: Reason,
+    limited: bool,
+    forwarded: bool,
+}
+
+/// Explains what becomes of connections from one end to another.
+///
+/// # Errors
+/// When an end or a service is not known, or nothing can lie there.
+pub fn explain(
+    policy: &Policy,
+    ruleset: &Ruleset,
+    from: &str,
+    to: &str,
+    service: Option<&str>,
+    at: At,
+) -> Result<Explanation, Misunderstood> {
+    let ground = Ground::of(ruleset);
+    let ruleset = &*ground.ruleset;
+    let (from_ends, to_ends) = (read_ends(policy, ruleset, from)?, read_ends(policy, ruleset, to)?);
+    let services = service.map_or(Ok(None), |words| read_services(policy, words))?;
+    let mut explainer = Explainer {
+        ground: &ground,
+        ruleset,
+        words: Words::of(policy),
+        at,
+        parts: Vec::new(),
+        left_out: 0,
+        notes: Vec::new(),
+    };
+    let questions = explainer.questions(&from_ends, &to_ends, services.as_deref());
+    if questions.is_empty() {
+        return Err(nothing_there(&ground, from, &from_ends, to));
+    }
+    let outcomes: BTreeSet<Verdict> =
+        questions.iter().flat_map(|question| explainer.answer(policy, question)).collect();
+    if outcomes.is_empty() {
+        explainer
+            .notes
+            .push("no such packet opens a connection: it passes as part of one, or as an error about one".to_owned());
+    }
+    let outcome = match outcomes.iter().collect::<Vec<_>>()[..] {
+        [one] => one.word(),
+        [] => Verdict::Drop.word(),
+        _ => "depends",
+    };
+    let asked = Asked { from, to, service, from_ends: &from_ends, to_ends: &to_ends };
+    let advice = advice(policy, ruleset, &asked, &explainer.parts, at);
+    Ok(Explanation {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        service: service.unwrap_or(super::words::EVERYTHING).to_owned(),
+        outcome,
+        parts: explainer.parts,
+        parts_left_out: explainer.left_out,
+        notes: explainer.notes,
+        advice,
+    })
+}
+
+fn nothing_there(ground: &Ground<'_>, from: &str, from_ends: &[End], to: &str) -> Misunderstood {
+    let empty = |end: &End| {
+        let at = places(&ground.ruleset, end.zone);
+        at.iter()
+            .all(|place| end.addresses.as_ref().is_some_and(|list| intersect(&ground.sources(*place), list).is_empty()))
+    };
+    let (message, help) = if from_ends.iter().all(empty) {
+        (format!("no packet can come from `{from}`"), "an address must lie in its zone's subnets or routes")
+    } else {
+        (format!("nothing at `{to}` can be reached from `{from}` through the box"), "see `segwall matrix` for what can")
+    };
+    Misunderstood::new(message, help.to_owned())
+}
+
+struct Explainer<'r> {
+    ground: &'r Ground<'r>,
+    ruleset: &'r Ruleset,
+    words: Words<'r>,
+    at: At,
+    parts: Vec<Part>,
+    left_out: usize,
+    notes: Vec<String>,
+}
+
+impl Explainer<'_> {
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// One question for each pair of places, and for what port forwards make of it.
+    fn questions(&mut self, from: &[End], to: &[End], services: Option<&[Service]>) -> Vec<Question> {
+        let mut questions: Vec<Question> = Vec::new();
+        let claim = Claim { from, to, services, whole_box: false };
+        let all = each_question(
+            self.ground,
+            claim,
+            |_, _| true,
+            |question| {
+                if questions.len() >= PAIRS_MAX {
+                    return ControlFlow::Break(());
+                }
+                questions.push(question);
+                ControlFlow::Continue(())
+            },
+        );
+        if all.is_break() {
+            self.note(format!("only the first {PAIRS_MAX} pairs of zones are explained"));
+        }
+        let uplink = self.ruleset.uplink().map(Place::Interface);
+        if questions.iter().any(|question| question.input == question.output && uplink != Some(question.input)) {
+            self.note(
+                "traffic that stays on the wire inside a segment never passes the box; this is about what the box routes"
+                    .to_owned(),
+            );
+        }
+        questions
+    }
+
+    /// Adds the parts of a question, and gives the verdicts seen.
+    fn answer(&mut self, policy: &Policy, question: &Question) -> BTreeSet<Verdict> {
+        let ruleset = self.ruleset;
+        let classes = Classes::of(ruleset, question, self.at);
+        let mut told: BTreeMap<Key, Vec<([usize; 3], Flow)>> = BTreeMap::new();
+        for combination in classes.combinations(ruleset, question) {
+            if classes.services[combination.at[2]].pieces.iter().all(|piece| piece.is_misplaced()) {
+                continue;
+            }
+            for flow in combination.flows() {
+                let Decision { verdict, reason, limited, .. } = ruleset.eval(&flow, self.at);
+                let key = Key { family: flow.family(), verdict, reason, limited, forwarded: flow.sent.is_some() };
+                told.entry(key).or_default().push((combination.at, flow));
+            }
+        }
+        let verdicts = told.keys().map(|key| key.verdict).collect();
+        let first = self.parts.len();
+        // Accepts first, then in the order of the rules, IPv4 before IPv6.
+        let mut told: Vec<_> = told.into_iter().collect();
+        told.sort_by_key(|(key, _)| (key.verdict, key.reason, key.limited, key.forwarded, key.family));
+        for (key, flows) in &told {
+            for product in products(&flows.iter().map(|(at, _)| *at).collect::<Vec<_>>()) {
+                if self.parts.len() >= PARTS_MAX {
+                    self.left_out += 1;
+                    continue;
+                }
+                let inside = |at: &[usize; 3]| (0..3).all(|side| product[side].contains(&at[side]));
+                let example = flows.iter().find(|(at, _)| inside(at)).map(|(_, flow)| *flow);
+                let flow = example.expect("a product is made of flows");
+                let part = self.part(policy, question, &classes, key, &product, flow);
+                match self.parts[first..].iter_mut().find(|known| known.is_twin(&part)) {
+                    Some(known) => known.family = None,
+                    None => self.parts.push(part),
+                }
+            }
+        }
+        verdicts
+    }
+
+    fn part(
+        &self,
+        policy: &Policy,
+        question: &Question,
+        classes: &Classes,
+        key: &Key,
+        product: &[BTreeSet<usize>; 3],
+        flow: Flow,
+    ) -> Part {
+        let ruleset = self.ruleset;
+        let decision = ruleset.eval(&flow, self.at);
+        let covering = ruleset.covering(&flow, false, self.at);
+        let both = |list: &[AddrClass]| Family::BOTH.iter().all(|f| list.iter().any(|class| class.family() == *f));
+        let side = |chosen: &BTreeSet<usize>, list: &[AddrClass], place| {
+            self.address_words(chosen, list, key.family, zone_of(ruleset, place)?)
+        };
+        let possible: BTreeSet<usize> =
+            (0..classes.services.len()).filter(|at| classes.services[*at].is_thinkable(key.family)).collect();
+        let services =
+            (product[2] != possible && !key.forwarded).then(|| self.service_words(classes, &product[2], &possible));
+        Part {
+            verdict: key.verdict.word(),
+            limited: key.limited,
+            logged: decision.log,
+            reason: reason_words(ruleset, &flow, key.reason),
+            line: match key.reason {
+                Reason::Rule(at) => Some(ruleset.rules[at].line).filter(|line| *line > 0),
+                _ => None,
+            },
+            covering: covering
+                .into_iter()
+                .map(|at| Covering {
+                    line: ruleset.rules[at].line,
+                    verdict: ruleset.rules[at].verdict.word(),
+                    rule: rule_words(ruleset, at),
+                })
+                .collect(),
+            family: (both(&classes.src) && both(&classes.dst)).then(|| key.family.to_string()),
+            sources: side(&product[0], &classes.src, question.input),
+            destinations: side(&product[1], &classes.dst, question.output).filter(|_| !key.forwarded),
+            services,
+            path: way(ruleset, &flow, decision.verdict),
+            times: timed_rules(policy, ruleset, &flow, &classes.instants, decision.verdict),
+            flow,
+        }
+    }
+
+    /// The chosen addresses of a family, or all but the others where that is shorter; nothing where it is all.
+    fn address_words(
+        &self,
+        chosen: &BTreeSet<usize>,
+        list: &[AddrClass],
+        family: Family,
+        zone: Zone,
+    ) -> Option<String> {
+        let of = |wanted: bool| -> Vec<AddrRange> {
+            let classes = list.iter().enumerate().filter(|(_, class)| class.family() == family);
+            let ranges = classes.filter(|(at, _)| chosen.contains(at) == wanted).flat_map(|(_, class)| &class.ranges);
+            AddrRange::merge(ranges.copied().collect())
+        };
+        let (ours, others) = (of(true), of(false));
+        if others.is_empty() {
+            return None;
+        }
+        if others.len() < ours.len() {
+            return Some(format!("all but {}", self.words.addresses(zone, Some(&others))?));
+        }
+        self.words.addresses(zone, Some(&ours))
+    }
+
+    /// The chosen services, or all but the others where protocols that nobody names are among them.
+    fn service_words(&self, classes: &Classes, chosen: &BTreeSet<usize>, possible: &BTreeSet<usize>) -> String {
+        let named = |at: &usize| {
+            let known = classes.services[*at].pieces.iter().filter(|piece| !piece.is_misplaced());
+            known.map(|piece| piece.service())
+        };
+        match chosen.iter().flat_map(named).collect::<Option<Vec<_>>>() {
+            Some(services) => self.words.services(Some(&services)).join(", "),
+            None => {
+                let rest: Vec<_> = possible.difference(chosen).flat_map(named).flatten().collect();
+                format!("everything but {}", self.words.services(Some(&rest)).join(", "))
+            }
+        }
+    }
+}
+
+impl Part {
+    /// Whether another part says the same of the other family.
+    fn is_twin(&self, other: &Self) -> bool {
+        self.family != other.family
+            && self.verdict == other.verdict
+            && self.reason == other.reason
+            && self.limited == other.limited
+            && self.covering == other.covering
+            && (&self.sources, &self.destinations, &self.services)
+                == (&other.sources, &other.destinations, &other.services)
+            && self.path.sent_to == other.path.sent_to
+            && self.times == other.times
+    }
+}
+
+/// Triples as disjoint products of three sets, so that each can be said in one sentence.
+fn products(triples: &[[usize; 3]]) -> Vec<[BTreeSet<usize>; 3]> {
+    let mut by_pair: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
+    for [s, d, n] in triples {
+        by_pair.entry((*s, *d)).or_default().insert(*n);
+    }
+    let mut by_source: BTreeMap<(usize, BTreeSet<usize>), BTreeSet<usize>> = BTreeMap::new();
+    for ((s, d), services) in by_pair {
+        by_source.entry((s, services)).or_default().insert(d);
+    }
+    let mut found: BTreeMap<(BTreeSet<usize>, BTreeSet<usize>), BTreeSet<usize>> = BTreeMap::new();
+    for ((s, services), destinations) in by_source {
+        found.entry((destinations, services)).or_default().insert(s);
+    }
+    found.into_iter().map(|((destinations, services), sources)| [sources, destinations, services]).collect()
+}
+
+fn way(ruleset: &Ruleset, flow: &Flow, verdict: Verdict) -> Way {
+    let name = |place| match place {
+        Place::Interface(id) => Some(ruleset.interface(id).name.clone()),
+        Place::Gateway | Place::Elsewhere => None,
+    };
+    let uplinks =
+        |addr: std::net::IpAddr| if is_stand_in(addr) { "the uplink's address".to_owned() } else { addr.to_string() };
+    Way {
+        input: name(flow.input),
+        output: name(flow.output),
+        sent_to: flow.sent.map(|sent| format!("{} port {}", uplinks(sent.dst), sent.dport)),
+        masqueraded_as: ruleset.masquerade(flow).filter(|_| verdict == Verdict::Accept).map(|id| {
+            let interface = ruleset.interface(id);
+            match interface.addresses.iter().find(|addr| addr.is_ipv4() == flow.src.is_ipv4()) {
+                Some(addr) => uplinks(*addr),
+                None => format!("the address of {}", interface.name),
+            }
+        }),
+    }
+}
+
+/// What decided, in words.
+fn reason_words(ruleset: &Ruleset, flow: &Flow, reason: Reason) -> String {
+    match reason {
+        Reason::Rule(at) => rule_words(ruleset, at),
+        Reason::Unnamed => "no rule accepts it".to_owned(),
+        Reason::Broadcast => "broadcast or multicast to the box that no rule names".to_owned(),
+        Reason::Spoofed => "its source does not belong to the interface it comes by".to_owned(),
+        Reason::Family => {
+            let lacking = [flow.input, flow.output].into_iter().find_map(|place| match place {
+                Place::Interface(id) if !ruleset.interface(id).carries(flow.family()) => {
+                    let interface = ruleset.interface(id);
+                    let what = if interface.role == Role::Uplink { "addresses" } else { "subnets" };
+                    Some(format!(
+                        "{} has no {} {what}",
+                        zone_of(ruleset, place).map(|zone| zone_name(ruleset, zone).to_owned())?,
+                        flow.family()
+                    ))
+                }
+                _ => None,
+            });
+            lacking.unwrap_or_else(|| "the interface carries no packets of its family".to_owned())
+        }
+        Reason::UnknownInterface => "it comes by an interface the policy does not name".to_owned(),
+        Reason::Established => "it belongs to an accepted connection".to_owned(),
+        Reason::Invalid => "it cannot open a connection".to_owned(),
+        Reason::Untracked => "it is not tracked".to_owned(),
+        Reason::NotSyn => "it is no bare SYN".to_owned(),
+    }
+}
