@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use segwall_host::conntrack::{Key, Tuple};
 use segwall_packetset::{CtState, Family, Header, InterfaceId, Place, TcpFlags, proto};
 
+use crate::beyond;
 use crate::error::LabError;
 use crate::frame::{Packet, SEQUENCE, Tag, Transport, unreachable};
 use crate::probe::{Expected, Kind, Probe};
@@ -30,6 +31,7 @@ pub fn run(session: &mut Session<'_>, seed: u64) -> Result<(), LabError> {
     let accepted: Vec<Probe> = session.accepted.values().flatten().copied().collect();
     let mut plain = strays(session, &accepted);
     plain.extend(spoofed(session, &accepted, seed));
+    plain.extend(beyond::sources(session, &accepted));
     plain.sort_by_key(|probe| probe.input);
     session.run(&plain)?;
     for group in accepted.chunks(GROUP_MAX) {
