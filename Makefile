@@ -1,6 +1,6 @@
 # Two commands set everything up on a fresh Debian 12 or Alpine with Rust: make demo, make test.
 .POSIX:
-.PHONY: demo test test-all build bench install clean
+.PHONY: demo test test-all test-vm build bench install clean
 
 demo:
 	@scripts/demo
@@ -10,6 +10,10 @@ test:
 
 test-all:
 	@SEGWALL_FULL=1 scripts/test
+
+# The lab under Debian's own kernel in a virtual machine: real VLAN devices.
+test-vm:
+	@scripts/test-vm
 
 build:
 	cargo build --locked --package segwall

@@ -8,6 +8,7 @@
 pub mod attr;
 pub mod conntrack;
 pub mod exec;
+pub mod local;
 pub mod netlink;
 pub mod netns;
 pub mod nflog;

@@ -285,8 +285,8 @@ fn router(name: &'static str, rules: Rules, dst: Ipv4Addr, packets: usize) -> Re
     }
     let mut fresh = Vec::with_capacity(packets);
     for at in 0..packets {
-        let host = u8::try_from(10 + at % 200).expect("below 210");
-        let sport = u16::try_from(1024 + at / 200 % 60_000).expect("a port");
+        let host = u8::try_from(10 + at % 50).expect("below 60, within the longest prefix");
+        let sport = u16::try_from(1024 + at / 50 % 60_000).expect("a port");
         fresh.push(frame(SENDER, ROUTER_IN, Ipv4Addr::new(10, 0, 0, host), dst, sport, PORT)?);
     }
     let lasting = fresh[..CONNECTIONS].to_vec();
@@ -331,8 +331,9 @@ fn generate(shape: &Shape) -> String {
     }
     let n = shape.segments;
     for at in 0..n {
-        let len = 24 + if at < 2 { 0 } else { at % shape.prefix_lengths };
-        let len6 = 64 + if at < 2 { 0 } else { at % shape.prefix_lengths * 8 };
+        // The measured pair has the length that is looked up last.
+        let longer = if at < 2 { shape.prefix_lengths - 1 } else { at % shape.prefix_lengths };
+        let (len, len6) = (24 + longer, 64 + 8 * longer);
         let (high, low) = (at / 256, at % 256);
         let _ = writeln!(
             text,

@@ -1,16 +1,25 @@
 //! Wires a topology: namespaces, interfaces, addresses, routes, sockets.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use segwall_core::policy::Wiring;
+use segwall_core::ruleset::Ruleset;
+use segwall_host::local;
 use segwall_host::netns::Netns;
 use segwall_host::rtnl::{Change, Rtnl, VethEnd};
 use segwall_packetset::{AddrRange, Family};
 
 use crate::error::LabError;
 use crate::settings;
+use crate::shell::zone_prefixes;
 use crate::topology::Topology;
+
+/// How long the kernel may take until it receives for an address it was given, and between two looks.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Name of a host's interface.
 pub const HOST_DEVICE: &str = "eth0";
@@ -18,7 +27,7 @@ pub const HOST_DEVICE: &str = "eth0";
 /// What the hosts are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Packet sockets: hosts without addresses, whose stacks never answer, and a gateway that asks for no neighbour.
+    /// Packet sockets: hosts without addresses, whose stacks never answer.
     Probes,
     /// People: hosts with addresses and routes.
     Shell,
@@ -85,7 +94,7 @@ pub fn wire(topology: &Topology, purpose: Purpose) -> Result<Network, LabError> 
         let inside = rtnl.links()?;
         let link = inside.get(HOST_DEVICE).ok_or_else(|| missing(HOST_DEVICE))?.index;
         // The gateway's side stays down; a packet socket wants an interface that is up.
-        rtnl.apply(&[Change::Up(link)])?;
+        rtnl.apply(&[Change::UpWithoutNeighbours(link)])?;
         host_links.push(link);
     }
     Ok(Network { gateway, hosts, gateway_links, host_links, real_vlans, _switch: switch })
@@ -193,10 +202,7 @@ pub fn switch_on(topology: &Topology, network: &Network, purpose: Purpose) -> Re
     rtnl.apply(lo.as_slice())?;
     let mut changes = Vec::new();
     for (host, link) in topology.hosts.iter().zip(&network.gateway_links) {
-        changes.push(match purpose {
-            Purpose::Probes => Change::UpWithoutNeighbours(*link),
-            Purpose::Shell => Change::Up(*link),
-        });
+        changes.push(Change::UpWithoutNeighbours(*link));
         for (addr, prefix_len) in &host.gateway_addresses {
             changes.push(Change::Address { link: *link, addr: *addr, prefix_len: *prefix_len });
         }
@@ -204,24 +210,55 @@ pub fn switch_on(topology: &Topology, network: &Network, purpose: Purpose) -> Re
     for (host, link) in topology.hosts.iter().zip(&network.gateway_links) {
         for (to, via) in &host.routes {
             changes.push(route(*to, Some(*via), *link));
-            if purpose == Purpose::Shell {
-                // Who answers for the networks behind the segment is the segment's host.
-                changes.push(Change::Neighbour { link: *link, addr: *via, mac: host.mac });
-            }
         }
         for hop in &host.next_hops {
             changes.push(route(AddrRange::all(Family::of(*hop)), Some(*hop), *link));
-            if purpose == Purpose::Shell {
-                changes.push(Change::Neighbour { link: *link, addr: *hop, mac: host.mac });
-            }
         }
     }
     rtnl.apply(&changes)?;
-    Ok(())
+    await_addresses(topology, network)
 }
 
-fn route<'a>(to: AddrRange, via: Option<std::net::IpAddr>, link: u32) -> Change<'a> {
+/// IPv6 addresses become the gateway's own a moment after they are given.
+fn await_addresses(topology: &Topology, network: &Network) -> Result<(), LabError> {
+    let own: Vec<IpAddr> =
+        topology.hosts.iter().flat_map(|host| host.gateway_addresses.iter().map(|(addr, _)| *addr)).collect();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let waiting = network.gateway.run(|| local::not_yet(&own))?;
+        match waiting.first() {
+            None => return Ok(()),
+            Some(addr) if Instant::now() > deadline => return Err(LabError::Address { addr: *addr }),
+            Some(_) => std::thread::sleep(PAUSE),
+        }
+    }
+}
+
+fn route<'a>(to: AddrRange, via: Option<IpAddr>, link: u32) -> Change<'a> {
     Change::Route { to: to.first(), prefix_len: to.prefix_len().expect("routes are prefixes"), via, link }
+}
+
+/// Makes every host answer for all addresses of its zone.
+///
+/// # Errors
+/// When the kernel refuses a step.
+pub fn answer_for_zones(topology: &Topology, ruleset: &Ruleset, network: &Network) -> Result<(), LabError> {
+    for (id, netns) in topology.ids().zip(&network.hosts) {
+        let link = network.host_links[id.index()];
+        let own =
+            |range: &AddrRange| topology.host(id).addresses.iter().any(|(addr, _)| AddrRange::single(*addr) == *range);
+        let changes: Vec<Change<'_>> = zone_prefixes(topology, ruleset, id)
+            .into_iter()
+            .filter(|range| !own(range))
+            .map(|range| Change::LocalRoute {
+                to: range.first(),
+                prefix_len: range.prefix_len().expect("cut into prefixes"),
+                link,
+            })
+            .collect();
+        netns.run(Rtnl::open)??.apply(&changes)?;
+    }
+    Ok(())
 }
 
 /// Addresses and default routes of a host that a person uses.
@@ -235,7 +272,6 @@ fn host_changes<'a>(topology: &Topology, at: usize, link: u32) -> Vec<Change<'a>
     for family in Family::BOTH {
         if let (Some(_), Some(gateway)) = (host.address(family), host.gateway_address(family)) {
             changes.push(route(AddrRange::all(family), Some(gateway), link));
-            changes.push(Change::Neighbour { link, addr: gateway, mac: host.gateway_mac });
         }
     }
     changes

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use segwall_packetset::proto;
 
-use crate::frame::Tag;
+use crate::frame::{TAG_LEN, Tag};
 
 const ETHERNET_LEN: usize = 14;
 const IPV6_LEN: usize = 40;
@@ -72,7 +72,12 @@ pub fn read_ip(ip: &[u8]) -> Option<Captured<'_>> {
         let kind = (*payload.first()?, *payload.get(1)?);
         return Some(Captured::Error { tag: Tag::find(payload), kind, dst: headers.dst, about });
     }
-    if let Some(tag) = Tag::find(payload) {
+    // ICMP of ours has its tag behind its header; further back it is a quote, as in a redirect.
+    let tagged = match headers.proto {
+        proto::ICMP | proto::ICMPV6 => payload.get(8..8 + TAG_LEN)?,
+        _ => payload,
+    };
+    if let Some(tag) = Tag::find(tagged) {
         return Some(Captured::Probe { tag, headers, ip });
     }
     let reset = headers.proto == proto::TCP && payload.get(13).is_some_and(|flags| flags & TCP_RST != 0);

@@ -201,7 +201,7 @@ fn reply_shot(probe: &Probe, arrival: &Arrival) -> Option<Shot> {
         tag: Tag { run: 0, number: 0 },
         broken: false,
     };
-    Some(Shot { from: arrival.place, via: probe.input, content: Content::Crafted(packet) })
+    Some(Shot { from: arrival.place, via: probe.input, content: Content::Fixed(packet) })
 }
 
 fn error_shot(probe: &Probe, arrival: &Arrival) -> Shot {
@@ -253,14 +253,14 @@ fn hijacks(session: &mut Session<'_>, group: &[Probe], seed: u64) -> Result<(), 
         let right =
             [(Place::Interface(a), Place::Interface(b), there), (Place::Interface(b), Place::Interface(a), back)];
         for (from, via, packet) in right {
-            shots.push((*probe, expected, Shot { from, via, content: Content::Crafted(packet) }, true));
+            shots.push((*probe, expected, Shot { from, via, content: Content::Fixed(packet) }, true));
         }
         for wrong in others(a, count, seed.wrapping_add(number as u64)).filter(|id| *id != b) {
             let from = Place::Interface(wrong);
             let lies = [(Place::Interface(b), there), (Place::Interface(a), back)];
             // On the internet every outside address is at home.
             for (via, packet) in lies.into_iter().filter(|(_, packet)| !is_at_home(session, wrong, packet.src)) {
-                shots.push((*probe, expected, Shot { from, via, content: Content::Crafted(packet) }, false));
+                shots.push((*probe, expected, Shot { from, via, content: Content::Fixed(packet) }, false));
             }
         }
     }

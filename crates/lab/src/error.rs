@@ -45,11 +45,20 @@ pub enum LabError {
     /// A command.
     #[error(transparent)]
     Exec(#[from] ExecError),
+    /// A host of the lab could not listen.
+    #[error("a host of the lab cannot listen")]
+    Listen(#[source] std::io::Error),
     /// An interface that was made is not there.
     #[error("the interface {device} was made and is not there")]
     Missing {
         /// Its name.
         device: String,
+    },
+    /// The gateway does not receive for an address of its own.
+    #[error("the kernel does not take {addr} for the gateway's own; is IPv6 switched off?")]
+    Address {
+        /// The address.
+        addr: std::net::IpAddr,
     },
     /// Packets that must arrive do not.
     #[error(
@@ -65,8 +74,8 @@ pub enum LabError {
         /// How often it was tried.
         attempts: usize,
     },
-    /// No such segment.
-    #[error("there is no segment `{name}`; there are: {known}")]
+    /// No such zone.
+    #[error("the lab has no host `{name}`; it has: {known}")]
     UnknownHost {
         /// What was asked for.
         name: String,

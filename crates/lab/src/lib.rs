@@ -16,12 +16,14 @@ mod report;
 mod run;
 mod session;
 mod settings;
+mod shell;
 mod topology;
 
 pub use error::LabError;
 pub use report::{Difference, FlowText, PairReport, Report, ServiceReport};
 pub use run::{Emit, Options, Progress, emit_nft, run};
 pub use segwall_host::userns::Isolation;
+pub use shell::{Command, shell};
 pub use topology::Topology;
 
 /// Takes this process out of the machine's network for good, and keeps it on one CPU: packets are then handled in the

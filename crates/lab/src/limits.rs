@@ -11,7 +11,6 @@ use crate::pairs;
 use crate::probe::{Kind, Probe};
 use crate::prober::{Content, Seen, Shot};
 use crate::report::compare;
-use crate::run::Emit;
 use crate::session::{Session, packet};
 
 /// A burst longer than this is not tried.
@@ -27,7 +26,7 @@ const TOLERANCE: u64 = 2;
 /// When the lab itself fails.
 pub fn run(
     session: &mut Session<'_>,
-    emit: &Emit<'_>,
+    texts: &[String],
     inputs: &[Place],
     seed: u64,
     notes: &mut Vec<String>,
@@ -52,7 +51,7 @@ pub fn run(
                 continue;
             }
             let probe = Probe { kind: Kind::Limit, ..*probe };
-            burst(session, emit, &probe, &limit)?;
+            burst(session, texts, &probe, &limit)?;
         }
     }
     for rule in open {
@@ -76,7 +75,7 @@ fn alone(session: &Session<'_>, probe: &Probe) -> Option<usize> {
     (covering == [rule]).then_some(rule)
 }
 
-fn burst(session: &mut Session<'_>, emit: &Emit<'_>, probe: &Probe, limit: &Limit) -> Result<(), LabError> {
+fn burst(session: &mut Session<'_>, texts: &[String], probe: &Probe, limit: &Limit) -> Result<(), LabError> {
     const ATTEMPTS: u32 = 2;
     let expected = session.expected(probe);
     let count = limit.burst + BEYOND;
@@ -85,7 +84,7 @@ fn burst(session: &mut Session<'_>, emit: &Emit<'_>, probe: &Probe, limit: &Limi
     let mut told = (Seen::default(), None);
     for _ in 0..ATTEMPTS {
         // Fresh buckets.
-        session.prober.load(session.topology, &emit(session.ruleset, session.at))?;
+        session.prober.load(session.topology, texts)?;
         let started = Instant::now();
         let seen = session.prober.shoot_once(session.topology, &shots)?;
         let elapsed_s = started.elapsed().as_secs_f64();

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use segwall_core::policy::{Ports, Service, Verdict};
 use segwall_core::ruleset::{At, Decision, Ruleset};
-use segwall_packetset::{CtState, Family, Flow, Header, Packet, Place, Sent, TcpFlags, proto};
+use segwall_packetset::{CtState, Flow, Header, Packet, Place, Sent, TcpFlags, proto};
 
 use crate::topology::Topology;
 
@@ -102,6 +102,8 @@ pub struct Expected {
     pub decision: Decision,
     /// Whether its source is to be replaced by an address of the interface it leaves by.
     pub masqueraded: bool,
+    /// Whether a reject is a drop, since the kernel does not answer such a packet.
+    pub unanswered: bool,
 }
 
 impl Probe {
@@ -144,8 +146,10 @@ impl Probe {
         };
         let packet = Packet { flow, state: self.state(&flow), flags: self.flags };
         let decision = ruleset.judge(&packet, at);
-        let masqueraded = Family::of(flow.src) == Family::V4 && ruleset.masquerade(&flow).is_some();
-        Expected { flow, decision, masqueraded }
+        // The kernel tells nobody about a broadcast (RFC 1122), and what it sends about an untracked packet is itself
+        // of no known connection, so that no ruleset like ours lets it out.
+        let unanswered = packet.state == CtState::Untracked || ruleset.is_broadcast(flow.dst);
+        Expected { flow, decision, masqueraded: ruleset.masquerade(&flow).is_some(), unanswered }
     }
 }
 

@@ -49,8 +49,10 @@ pub struct Shot {
 /// What is sent.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// A packet to be crafted. Its tag is given when it is sent.
+    /// A packet to be crafted. Its tag and its source port or echo identifier are given when it is sent.
     Crafted(Packet),
+    /// A packet to be crafted as it is, but for its tag.
+    Fixed(Packet),
     /// A ready packet from the IP header on, with a tag of its own.
     Ready(Vec<u8>, Tag),
 }
@@ -334,7 +336,7 @@ impl Prober {
     ) -> Result<(), LabError> {
         let tagged = shots.iter().enumerate().map(|(offset, shot)| {
             let number = base + u64::try_from(first + offset).expect("counted in 64 bits");
-            let Content::Crafted(packet) = &shot.content else { return shot.clone() };
+            let Content::Fixed(packet) = &shot.content else { return shot.clone() };
             let tag = Tag { run: self.run, number };
             let packet = Packet { tag, ..*packet };
             Shot { content: Content::Ready(packet.ip(), tag), ..shot.clone() }
@@ -400,7 +402,7 @@ impl Ledger {
     fn new(run: u64, base: u64, shots: &[Shot]) -> Self {
         let by_tag = shots.iter().enumerate().filter_map(|(at, shot)| match &shot.content {
             Content::Ready(_, tag) => Some((tag.number, at)),
-            Content::Crafted(_) => None,
+            Content::Crafted(_) | Content::Fixed(_) => None,
         });
         Self {
             run,
@@ -415,21 +417,28 @@ impl Ledger {
 
     /// The packet of a shot, with its own tag, source port or echo identifier.
     fn craft(&mut self, at: usize, shot: &Shot) -> (IpAddr, Vec<u8>) {
+        let number = self.base.wrapping_add(u64::try_from(at).expect("counted in 64 bits"));
+        let tag = Tag { run: self.run, number };
         let packet = match &shot.content {
             Content::Crafted(packet) => packet,
+            Content::Fixed(packet) => {
+                if let Transport::Ports { sport, .. } = packet.transport {
+                    self.by_source.insert((packet.proto, packet.src, sport), at);
+                }
+                return (packet.dst, Packet { tag, ..*packet }.ip());
+            }
             Content::Ready(ip, _) => return (destination(ip), ip.clone()),
         };
-        let number = self.base.wrapping_add(u64::try_from(at).expect("counted in 64 bits"));
         let own = SOURCE_PORTS.0 + u16::try_from(at % usize::from(SOURCE_PORTS.1)).expect("below 60,000");
         let transport = match packet.transport {
-            Transport::Ports { sport: 0, dport, flags, acknowledges } => {
+            Transport::Ports { dport, flags, acknowledges, .. } => {
                 self.by_source.insert((packet.proto, packet.src, own), at);
                 Transport::Ports { sport: own, dport, flags, acknowledges }
             }
-            Transport::Icmp { kind, code, id: 0 } => Transport::Icmp { kind, code, id: own },
-            other => other,
+            Transport::Icmp { kind, code, .. } => Transport::Icmp { kind, code, id: own },
+            Transport::Other => Transport::Other,
         };
-        let crafted = Packet { transport, tag: Tag { run: self.run, number }, ..*packet };
+        let crafted = Packet { transport, tag, ..*packet };
         (packet.dst, crafted.ip())
     }
 
@@ -516,7 +525,7 @@ impl Sentinel {
             tag: Tag { run: 0, number: 0 },
             broken: false,
         };
-        Shot { from: self.from, via: self.via, content: Content::Crafted(packet) }
+        Shot { from: self.from, via: self.via, content: Content::Fixed(packet) }
     }
 }
 

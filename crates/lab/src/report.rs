@@ -164,6 +164,7 @@ pub fn compare(topology: &Topology, probe: &Probe, expected: &Expected, seen: &S
     });
     match (expected.decision.verdict, &seen.arrived, refusal) {
         (Verdict::Drop, None, None) | (Verdict::Reject, None, Some(_)) => None,
+        (Verdict::Reject, None, None) if expected.unanswered => None,
         (Verdict::Accept, Some(arrival), None) => {
             if arrival.place != expected.flow.output {
                 return Some(format!("arrived at {}", topology.place_name(arrival.place)));

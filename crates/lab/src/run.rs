@@ -60,9 +60,12 @@ pub fn run(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Report, LabError> {
     let started = Instant::now();
-    let (topology, ruleset) = Topology::of(policy, ruleset);
+    let written = ruleset;
+    let (topology, ruleset) = Topology::of(policy, written);
     let at = At::Instant(options.now);
     let variants = variants(&ruleset, options.now);
+    // What is loaded never knows the addresses that an uplink is given later.
+    let loaded = self::variants(written, options.now);
     let inputs: Vec<Place> = topology.ids().map(Place::Interface).chain([Place::Gateway]).collect();
     // For each variant: load, every input, connections; at last limits.
     let steps = u64::try_from(variants.len() * (inputs.len() + 2) + 2).expect("counted in 64 bits");
@@ -74,9 +77,9 @@ pub fn run(
     step("building the network");
     let mut prober = Prober::new(&topology, options.run)?;
     let mut tally = Tally::default();
-    for (variant, ruleset) in &variants {
+    for ((variant, ruleset), (_, loaded)) in variants.iter().zip(&loaded) {
         step("loading the ruleset");
-        prober.load(&topology, &emit(ruleset, at))?;
+        prober.load(&topology, &emit(loaded, at))?;
         let mut session = Session {
             topology: &topology,
             ruleset,
@@ -98,7 +101,12 @@ pub fn run(
     step("limits");
     let mut notes = notes(policy, &prober);
     if ruleset.rules.iter().any(|rule| rule.limit.is_some()) {
-        let held = if has_windows(&ruleset) { ruleset.with_windows_around(options.now, true) } else { ruleset };
+        let hold = |ruleset: &Ruleset| match has_windows(ruleset) {
+            true => ruleset.with_windows_around(options.now, true),
+            false => ruleset.clone(),
+        };
+        let (held, loaded) = (hold(&ruleset), hold(written));
+        let texts = emit(&loaded, at);
         let mut session = Session {
             topology: &topology,
             ruleset: &held,
@@ -108,7 +116,7 @@ pub fn run(
             tally: &mut tally,
             accepted: BTreeMap::new(),
         };
-        limits::run(&mut session, emit, &inputs, options.seed, &mut notes)?;
+        limits::run(&mut session, &texts, &inputs, options.seed, &mut notes)?;
     }
     Ok(tally.finish(&topology, notes, started.elapsed().as_secs_f64()))
 }

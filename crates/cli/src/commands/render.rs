@@ -40,20 +40,26 @@ pub struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Target {
     Nft,
+    Iptables,
+    Ip6tables,
 }
 
 impl Target {
-    const ALL: [Self; 1] = [Self::Nft];
+    const ALL: [Self; 3] = [Self::Nft, Self::Iptables, Self::Ip6tables];
 
     fn word(self) -> &'static str {
         match self {
             Self::Nft => "nft",
+            Self::Iptables => "iptables",
+            Self::Ip6tables => "ip6tables",
         }
     }
 
     fn file_name(self) -> &'static str {
         match self {
             Self::Nft => "segwall.nft",
+            Self::Iptables => "iptables.rules",
+            Self::Ip6tables => "ip6tables.rules",
         }
     }
 
@@ -61,12 +67,16 @@ impl Target {
     fn loader(self) -> &'static str {
         match self {
             Self::Nft => "nft -f",
+            Self::Iptables => "iptables-restore",
+            Self::Ip6tables => "ip6tables-restore",
         }
     }
 
     fn render(self, ruleset: &Ruleset, at: At) -> String {
         let text = match self {
             Self::Nft => emit::nft::compile(ruleset, at).script(),
+            Self::Iptables => emit::iptables::v4(ruleset, at),
+            Self::Ip6tables => emit::iptables::v6(ruleset, at),
         };
         format!("{OURS} from {}; loaded by {} FILE\n{text}", Escaped(&ruleset.file), self.loader())
     }

@@ -29,7 +29,7 @@ enum Output {
 /// Runs it.
 pub fn run(args: &Args) -> Result<Answer, Failure> {
     match args.output {
-        None => return Err(Failure::Undetermined("not merged".into())),
+        None => json::print_value(&segwall_core::policy::schema())?,
         Some(output) => json::print_value(&shape(output))?,
     }
     Ok(Answer::Yes)

@@ -107,6 +107,105 @@ fn the_kernel_takes_every_random_policy_in_pieces_and_at_once() {
     }
 }
 
+#[test]
+fn updates_lead_where_a_fresh_load_leads() {
+    if !can_run("nft list ruleset") {
+        return;
+    }
+    let mut choices = Seeded(SEED + 2);
+    for case in 0..full(POLICIES) {
+        let mut program = || {
+            let mut policy = random_policy(&mut |bound| choices.below(bound));
+            // Interfaces come and go and change places too.
+            if choices.below(3) == 0 {
+                policy.segments.iter_mut().for_each(|segment| segment.device = segment.device.replace("eth0", "lan"));
+            }
+            let ruleset = lower(&policy, &source_of(&policy), &jiff::tz::TimeZone::UTC);
+            nft::compile(&ruleset, instant(&mut |bound| choices.below(bound)))
+        };
+        let programs = [program(), program(), program()];
+        let mut input = String::new();
+        for (at, new) in programs.iter().enumerate() {
+            let update = match at {
+                0 => new.script(),
+                _ => new.update_from(&programs[at - 1]),
+            };
+            assert_eq!(new.update_from(new), "");
+            for (name, text) in [("update", &update), ("whole", &new.script())] {
+                input.push_str(&format!("%%{name}{at}\n{text}"));
+            }
+        }
+        let script = "d=$(mktemp -d); trap 'rm -r $d' EXIT; cd $d; awk '/^%%/ {f=substr($0, 3); next} {print > f}'; \
+            for i in 0 1 2; do [ -e update$i ] && { nft -f update$i || { cat update$i >&2; exit 1; }; }; \
+                nft -nn list table inet segwall; echo %%; done; \
+            for i in 0 1 2; do nft flush ruleset; nft -f whole$i; nft -nn list table inet segwall; echo %%; done";
+        let listed = in_namespace(script, &input).unwrap_or_else(|why| panic!("case {case}: {why}\n{input}"));
+        let listed: Vec<Vec<String>> = listed.split("%%\n").map(blocks).collect();
+        for at in 0..programs.len() {
+            let (got, wanted) = (&listed[at], &listed[at + programs.len()]);
+            let differs: Vec<&String> =
+                got.iter().filter(|b| !wanted.contains(b)).chain(wanted.iter().filter(|b| !got.contains(b))).collect();
+            assert!(differs.is_empty(), "case {case}, update {at}: {differs:#?}\n{input}");
+        }
+    }
+}
+
+/// What a listed table is made of, without the order in which it was made.
+fn blocks(listing: &str) -> Vec<String> {
+    let lines: Vec<&str> = listing.lines().collect();
+    let inside = lines.get(1..lines.len().saturating_sub(1)).unwrap_or_default().join("\n");
+    let mut blocks: Vec<String> = inside
+        .split("\n\n")
+        .map(|block| match block.split_once("elements = {") {
+            None => block.to_owned(),
+            Some((head, elements)) => {
+                let mut elements: Vec<&str> = elements.split([',', '}']).map(str::trim).collect();
+                elements.sort_unstable();
+                format!("{head}{elements:?}")
+            }
+        })
+        .collect();
+    blocks.sort();
+    blocks
+}
+
+#[test]
+fn an_update_keeps_counters_and_what_was_learned() {
+    if !can_run("nft list ruleset") {
+        return;
+    }
+    let policy = |service: &str| {
+        let text = format!(
+            "[segments.a]\ninterface = \"e1\"\nsubnets = [\"10.0.1.0/24\"]\n\
+             [segments.b]\ninterface = \"e2\"\nsubnets = [\"10.0.2.0/24\"]\n\
+             [[accept]]\nfrom = \"a\"\nto = \"b\"\nservice = [{service}]\n"
+        );
+        let source = Source::new("segwall.toml", text);
+        let context = Context { today: "2026-11-22".parse().expect("a date"), timezone: jiff::tz::TimeZone::UTC };
+        let loaded = load(&source, &context);
+        let policy = loaded.policy.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
+        nft::compile(&lower(&policy, &source, &jiff::tz::TimeZone::UTC), now())
+    };
+    let (old, new) = (policy("\"tcp/80\", \"tcp/90\""), policy("\"tcp/443\", \"tcp/80\""));
+    let script = "d=$(mktemp -d); trap 'rm -r $d' EXIT; cd $d; awk '/^%%/ {f=substr($0, 3); next} {print > f}'; \
+        nft -f old; s='inet segwall accept_forward_in_out_port'; e='\"e1\" . \"e2\" . 6 . 80'; \
+        nft \"delete element $s { $e }; add element $s { $e counter packets 7 bytes 420 }; \
+             add element inet segwall pairs_dropped { \\\"e1\\\" . \\\"e2\\\" }\"; \
+        nft -f new; nft -nn list table inet segwall";
+    let listed = in_namespace(script, &format!("%%old\n{}%%new\n{}", old.script(), new.update_from(&old)))
+        .unwrap_or_else(|why| panic!("{why}"));
+    assert!(listed.contains(r#""e1" . "e2" . 6 . 80 counter packets 7 bytes 420"#), "{listed}");
+    assert!(listed.contains(r#""e1" . "e2" . 6 . 443 counter packets 0 bytes 0"#), "{listed}");
+    assert!(!listed.contains(". 6 . 90"), "{listed}");
+    let learned = listed.split("set pairs_dropped").nth(1).expect("listed");
+    assert!(learned[..200].contains(r#""e1" . "e2""#), "{listed}");
+    // The whole text keeps what was learned as well.
+    let whole = in_namespace(script, &format!("%%old\n{}%%new\n{}", old.script(), new.script()))
+        .unwrap_or_else(|why| panic!("{why}"));
+    let learned = whole.split("set pairs_dropped").nth(1).expect("listed");
+    assert!(learned[..200].contains(r#""e1" . "e2""#), "{whole}");
+}
+
 /// Loads both families' texts in both variants of the programs that are there.
 const RESTORE: &str = "d=$(mktemp -d); trap 'rm -r $d' EXIT; cd $d; \
     awk -v f=four '/^%%$/ {f=\"six\"; next} {print > f}'; \

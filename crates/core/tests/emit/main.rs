@@ -158,6 +158,87 @@ fn programs_mean_what_the_oracle_says() {
     }
 }
 
+/// One fault in a program, of a kind.
+fn break_it(program: &mut nft::Program, kind: u64, choose: &mut dyn FnMut(u64) -> u64) -> bool {
+    let mut pick = |count: usize| usize::try_from(choose(count.max(1) as u64)).expect("small");
+    match kind {
+        // A rule is missing; one that only counts or logs would change no verdict.
+        0 => {
+            let chains: Vec<usize> = (0..program.chains.len())
+                .filter(|at| {
+                    ["input", "forward", "refuse_forward", "refuse_input"].contains(&program.chains[*at].name.as_str())
+                })
+                .collect();
+            let chain = chains[pick(chains.len())];
+            let rules = &mut program.chains[chain].rules;
+            let at = pick(rules.len() - usize::from(rules.len() > 1));
+            rules.remove(at);
+        }
+        // An element is missing.
+        1 => {
+            let sets: Vec<usize> = (0..program.sets.len()).filter(|at| !program.sets[*at].is_empty()).collect();
+            let set = &mut program.sets[sets[pick(sets.len())]];
+            let (at, stride) = (pick(set.len()), set.types.len());
+            set.keys.drain(at * stride..(at + 1) * stride);
+        }
+        // A port range ends one later.
+        2 => {
+            let keys = program.sets.iter_mut().flat_map(|set| &mut set.keys);
+            let mut ranges: Vec<&mut nft::Key> =
+                keys.filter(|key| matches!(key, nft::Key::Ports(_, last) if *last < u16::MAX)).collect();
+            if ranges.is_empty() {
+                return false;
+            }
+            let at = pick(ranges.len());
+            if let nft::Key::Ports(_, last) = &mut ranges[at] {
+                *last += 1;
+            }
+        }
+        // State is looked at before anti-spoofing.
+        _ => {
+            let forward = program.chains.iter_mut().find(|chain| chain.name == "forward").expect("always there");
+            let state = forward
+                .rules
+                .iter()
+                .position(|rule| matches!(rule.parts[..], [nft::Part::States(_)]))
+                .expect("every hook looks at states");
+            forward.rules[..=state].rotate_right(1);
+        }
+    }
+    true
+}
+
+#[test]
+fn the_comparison_can_tell_a_broken_program() {
+    const PACKETS: usize = 4000;
+    let mut choices = Seeded(SEED + 2);
+    for (kind, caught_min) in [(0, 12), (1, 6), (2, 6), (3, 38)] {
+        let (mut caught, mut tried) = (0, 0);
+        while tried < 40 {
+            let policy = random_policy(&mut |bound| choices.below(bound));
+            let addresses = uplink_addresses(&policy);
+            let (written, known) = lowered(&policy, &addresses);
+            let reading = Reading { policy: &policy, uplink_addresses: addresses };
+            let edges = Edges::of(&reading);
+            let mut choose = |bound| choices.below(bound);
+            let now: Timestamp = "2026-11-25T12:30:30Z".parse().expect("a constant");
+            let mut program = nft::compile(&written, At::Instant(now));
+            if !break_it(&mut program, kind, &mut choose) {
+                continue;
+            }
+            tried += 1;
+            caught += usize::from((0..PACKETS).any(|_| {
+                let packet = Maker { reading: &reading, edges: &edges, choose: &mut choose }.packet();
+                let end = Machine::new(&program, &known, &packet, Some(now)).filter().end;
+                let accepted = known.judge(&packet, At::Instant(now)).verdict == Verdict::Accept;
+                (end == Some(Action::Accept)) != accepted
+            }));
+        }
+        assert!(caught >= caught_min, "of 40 programs broken in way {kind} only {caught} were told from whole ones");
+        eprintln!("broken in way {kind}: {caught} of 40 told");
+    }
+}
+
 #[test]
 fn iptables_texts_mean_what_the_oracle_says() {
     let mut choices = Seeded(SEED + 1);

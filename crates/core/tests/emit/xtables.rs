@@ -212,9 +212,9 @@ impl Machine<'_> {
                     let day = self.utc().strftime("%a").to_string();
                     value().split(',').any(|one| one == day)
                 }
-                "--timestart" => value().to_owned() <= self.utc().strftime("%H:%M:%S").to_string(),
-                "--timestop" => value().to_owned() >= self.utc().strftime("%H:%M:%S").to_string(),
-                "--datestop" => value().to_owned() >= self.utc().strftime("%Y-%m-%dT%H:%M:%S").to_string(),
+                "--timestart" => self.utc().strftime("%H:%M:%S").to_string().as_str() >= value(),
+                "--timestop" => self.utc().strftime("%H:%M:%S").to_string().as_str() <= value(),
+                "--datestop" => self.utc().strftime("%Y-%m-%dT%H:%M:%S").to_string().as_str() <= value(),
                 "--hashlimit-upto" => {
                     value();
                     limited = true;

@@ -1,59 +1,16 @@
-//! The wrappers against the real kernel, in namespaces of their own. One thread: namespaces demand it.
-//!
-//! Prints what libtest prints. Where namespaces are missing the tests are skipped, loudly; `SEGWALL_NO_SKIP=1` turns
-//! that into a failure.
+//! The wrappers against the real kernel, in namespaces of their own.
 
 #![allow(clippy::unwrap_used, clippy::undocumented_unsafe_blocks, missing_docs)]
 
 mod cases;
+#[path = "../harness/mod.rs"]
+mod harness;
 mod net;
 
-use std::panic::catch_unwind;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use segwall_host::userns;
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let filters: Vec<&String> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
-    if args.iter().any(|arg| arg == "--list") {
-        for (name, _) in cases::ALL {
-            println!("{name}: test");
-        }
-        return ExitCode::SUCCESS;
-    }
-    let started = Instant::now();
-    if let Err(error) = userns::enter() {
-        eprintln!("SKIPPED: every kernel test of segwall-host: {error}");
-        let must_run = std::env::var_os("SEGWALL_NO_SKIP").is_some_and(|value| value == "1");
-        println!(
-            "\ntest result: {}. 0 passed; 0 failed; {} ignored",
-            if must_run { "FAILED" } else { "ok" },
-            cases::ALL.len()
-        );
-        return if must_run { ExitCode::FAILURE } else { ExitCode::SUCCESS };
-    }
-    let chosen: Vec<_> = cases::ALL
-        .iter()
-        .filter(|(name, _)| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str())))
-        .collect();
-    println!("\nrunning {} tests", chosen.len());
-    let mut failed = Vec::new();
-    for (name, case) in &chosen {
-        let ok = catch_unwind(case).is_ok();
-        println!("test {name} ... {}", if ok { "ok" } else { "FAILED" });
-        if !ok {
-            failed.push(*name);
-        }
-    }
-    println!(
-        "\ntest result: {}. {} passed; {} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s",
-        if failed.is_empty() { "ok" } else { "FAILED" },
-        chosen.len() - failed.len(),
-        failed.len(),
-        cases::ALL.len() - chosen.len(),
-        started.elapsed().as_secs_f64(),
-    );
-    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    harness::run(&[], || userns::enter().map(drop), cases::ALL)
 }

@@ -3,12 +3,16 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use segwall_core::policy::{self, Context, Policy};
-use segwall_core::ruleset::{Ruleset, lower};
+use segwall_core::ruleset::{At, Ruleset, lower};
 use segwall_core::source::Source;
-use segwall_lab::{Emit, Options, Report, emit_nft};
+use segwall_core::testing::{Seeded, random_policy, scale_policy, source_of, to_toml};
+use segwall_lab::{Command, Emit, Options, Report, emit_nft};
 
 pub const ALL: &[(&str, fn())] = &[
     ("the_tutorial_has_no_differences", the_tutorial_has_no_differences),
+    ("commands_in_hosts_reach_what_the_policy_says", commands_in_hosts_reach_what_the_policy_says),
+    ("random_policies_have_no_differences", random_policies_have_no_differences),
+    ("two_hundred_segments_are_probed_within_a_minute", two_hundred_segments_are_probed_within_a_minute),
     ("the_branch_office_has_no_differences", the_branch_office_has_no_differences),
 ];
 
@@ -57,4 +61,68 @@ fn the_branch_office_has_no_differences() {
     let report = run(&policy, &ruleset, &emit_nft);
     show(&report);
     assert_eq!(report.differences_total, 0);
+}
+
+/// A tenth of what `SEGWALL_FULL` runs.
+const RANDOM_POLICIES: u64 = 20;
+
+fn random_policies_have_no_differences() {
+    let count = if std::env::var_os("SEGWALL_FULL").is_some() { RANDOM_POLICIES * 10 } else { RANDOM_POLICIES };
+    let first: u64 = std::env::var("SEGWALL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let mut probes = 0;
+    for seed in first..first + count {
+        let mut choices = Seeded(seed);
+        let policy = random_policy(&mut |bound| choices.below(bound));
+        let ruleset = lower(&policy, &source_of(&policy), &TimeZone::UTC);
+        let report = run(&policy, &ruleset, &emit_nft);
+        probes += report.probes_total;
+        if report.differences_total > 0 {
+            println!("{}", to_toml(&policy));
+            show(&report);
+            panic!("seed {seed}: {} differences; SEGWALL_SEED={seed} begins with it", report.differences_total);
+        }
+    }
+    println!("{count} policies, {probes} probes");
+}
+
+fn two_hundred_segments_are_probed_within_a_minute() {
+    let (policy, ruleset) = load("scale.toml", &scale_policy(200));
+    let report = run(&policy, &ruleset, &emit_nft);
+    show(&report);
+    assert_eq!(report.differences_total, 0);
+    assert!(report.seconds < 60.0, "{} s", report.seconds);
+}
+
+/// Runs a script in a host of the tutorial's lab: its exit code.
+fn in_host(zone: &str, script: &str) -> i32 {
+    let (policy, ruleset) = load("tutorial.toml", include_str!("../../../../examples/tutorial.toml"));
+    let args = ["-c".into(), script.into()];
+    let command = Command { zone, program: "bash".as_ref(), args: &args };
+    let at = At::Instant(Timestamp::now());
+    segwall_lab::shell(&policy, &ruleset, &emit_nft, at, &command, &mut |_| {}).unwrap()
+}
+
+fn commands_in_hosts_reach_what_the_policy_says() {
+    // Reads the line that the other side says, or gives up after a second.
+    let reaches = |zone: &str, addr: &str, port: u16, who: &str| {
+        let script = format!(
+            "exec 3<>/dev/tcp/{addr}/{port} && read -t 1 -u 3 line && test \"${{line#reached {who},}}\" != \"$line\""
+        );
+        in_host(zone, &format!("timeout 1.5 bash -c '{script}' 2>/dev/null")) == 0
+    };
+    assert!(reaches("internal", "192.168.30.77", 3306, "server"));
+    assert!(!reaches("internal", "192.168.30.77", 22, "server"));
+    assert!(!reaches("guest", "192.168.30.77", 3306, "server"));
+    assert!(reaches("guest", "8.8.8.8", 443, "internet"));
+    assert!(reaches("management", "192.168.200.60", 22, "guest"));
+    assert_eq!(in_host("dmz", "exit 42"), 42);
+    let error = place_error("nowhere");
+    assert!(error.contains("dmz, internal, server, management, guest, internet, gateway"), "{error}");
+}
+
+fn place_error(zone: &str) -> String {
+    let (policy, ruleset) = load("tutorial.toml", include_str!("../../../../examples/tutorial.toml"));
+    let command = Command { zone, program: "true".as_ref(), args: &[] };
+    let at = At::Instant(Timestamp::now());
+    segwall_lab::shell(&policy, &ruleset, &emit_nft, at, &command, &mut |_| {}).unwrap_err().to_string()
 }

@@ -7,77 +7,12 @@ use super::super::nft::{ACCEPT_LOG_GROUP, LOG_BATCH, LOG_BYTES};
 use super::super::schedule;
 use super::refuse::{self, Reason};
 use super::table::{Table, join};
+use super::way::{Step, Way};
 use super::words;
 use crate::policy::Verdict;
 use crate::ruleset::{At, Dst, FlowBox, Interface, Need, Origin, Path, Role, Rule, Ruleset, Side};
 
-/// More combinations than this become one chain for each condition.
-const COMBINATIONS_MAX: usize = 24;
 const ACCEPT_LOG: &str = "sw_accept_log";
-
-/// Where a packet is on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Input(InterfaceId),
-    Forward(InterfaceId),
-    Output,
-}
-
-impl Way {
-    /// The chain of this way, which also begins the names of those beside it.
-    fn chain(self) -> String {
-        match self {
-            Self::Input(id) => format!("sw_in{}", id.0),
-            Self::Forward(id) => format!("sw_fwd{}", id.0),
-            Self::Output => "sw_out".to_owned(),
-        }
-    }
-
-    /// The chain of drops and rejects.
-    fn refusals(self) -> String {
-        format!("{}_refuse", self.chain())
-    }
-
-    /// The chain of untracked packets.
-    fn untracked(self) -> String {
-        format!("{}_untracked", self.chain())
-    }
-
-    /// The chain behind anti-spoofing.
-    fn genuine(self) -> String {
-        format!("{}_genuine", self.chain())
-    }
-}
-
-/// The oracle's steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    FirmUntracked,
-    AcceptUntracked,
-    Firm,
-    Drop,
-    Reject,
-    Logged,
-    Quiet,
-    Limited,
-}
-
-impl Step {
-    fn of(rule: &Rule) -> Self {
-        match (rule.verdict, rule.untracked, rule.firm) {
-            (Verdict::Drop, _, _) => Self::Drop,
-            (Verdict::Reject, _, _) => Self::Reject,
-            (Verdict::Accept, true, true) => Self::FirmUntracked,
-            (Verdict::Accept, true, false) => Self::AcceptUntracked,
-            (Verdict::Accept, false, true) => Self::Firm,
-            (Verdict::Accept, false, false) => match (rule.limit, rule.log) {
-                (Some(_), _) => Self::Limited,
-                (None, true) => Self::Logged,
-                (None, false) => Self::Quiet,
-            },
-        }
-    }
-}
 
 struct Build<'a> {
     ruleset: &'a Ruleset,
@@ -85,8 +20,6 @@ struct Build<'a> {
     family: Family,
     file: String,
     table: Table,
-    /// Chains made for combinations, numbered.
-    made: u32,
 }
 
 pub(super) fn table(ruleset: &Ruleset, at: At, family: Family) -> Table {
@@ -96,7 +29,6 @@ pub(super) fn table(ruleset: &Ruleset, at: At, family: Family) -> Table {
         family,
         file: safe_file(&ruleset.file),
         table: Table::new("filter", &[("INPUT", "DROP"), ("FORWARD", "DROP"), ("OUTPUT", "DROP")]),
-        made: 0,
     };
     refuse::chains(&mut build.table, &ruleset.log_drops, family);
     build.table.push(
@@ -324,7 +256,7 @@ impl Build<'_> {
         };
         let comment = words::comment(&self.file, rule.line);
         let always = join(&[&output, hops]);
-        self.combine(chain, &always, &[src, dst, services, times], &join(&[&comment, &target]));
+        self.table.combine(chain, &always, &[src, dst, services, times], &join(&[&comment, &target]));
     }
 
     /// Whether a source can have come by an interface once it is known to be genuine.
@@ -353,39 +285,6 @@ impl Build<'_> {
             .map(|addr| words::address("d", &AddrRange::single(*addr)))
             .collect();
         (!own.is_empty()).then_some(own)
-    }
-
-    /// Rules for every combination of alternatives; an empty list of alternatives asks for nothing.
-    fn combine(&mut self, chain: &str, always: &str, lists: &[Vec<String>], last: &str) {
-        let asked: Vec<&Vec<String>> = lists.iter().filter(|list| !list.is_empty()).collect();
-        let product = asked.iter().map(|list| list.len()).fold(1usize, usize::saturating_mul);
-        if product > COMBINATIONS_MAX && asked.len() > 1 {
-            // One chain for each condition: a sum of rules instead of a product.
-            let mut from = chain.to_owned();
-            for (step, list) in asked.iter().enumerate() {
-                let end = step + 1 == asked.len();
-                let next = format!("sw_all{}", self.made);
-                if !end {
-                    self.made += 1;
-                    self.table.chain(&next);
-                }
-                for words in *list {
-                    let first = if step == 0 { always } else { "" };
-                    let go = if step == 0 { format!("-j {next}") } else { format!("-g {next}") };
-                    let rule = if end { join(&[first, words, last]) } else { join(&[first, words, &go]) };
-                    self.table.push(&from, rule);
-                }
-                from = next;
-            }
-            return;
-        }
-        let mut rules = vec![always.to_owned()];
-        for list in asked {
-            rules = rules.iter().flat_map(|rule| list.iter().map(move |words| join(&[rule, words]))).collect();
-        }
-        for rule in rules {
-            self.table.push(chain, join(&[&rule, last]));
-        }
     }
 
     /// Accepts exactly what port forwards translated.
@@ -421,7 +320,7 @@ impl Build<'_> {
                 ]);
                 let comment = words::comment(&self.file, rule.line);
                 let accept = if log { format!("-g {ACCEPT_LOG}") } else { "-j ACCEPT".to_owned() };
-                self.combine(chain, &always, &[src, states], &join(&[&comment, &accept]));
+                self.table.combine(chain, &always, &[src, states], &join(&[&comment, &accept]));
             }
         }
     }

@@ -9,6 +9,7 @@ mod filter;
 mod nat;
 mod refuse;
 mod table;
+mod way;
 mod words;
 
 use segwall_packetset::Family;

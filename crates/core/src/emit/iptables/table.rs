@@ -1,11 +1,18 @@
 //! Tables and chains as text.
 
+use std::collections::BTreeMap;
+
+/// More combinations than this become one chain for each condition.
+const COMBINATIONS_MAX: usize = 24;
+
 /// Chains in the order they were made; rules are what follows `-A CHAIN`.
 #[derive(Debug)]
 pub(super) struct Table {
     name: &'static str,
     chains: Vec<Chain>,
-    by_name: std::collections::BTreeMap<String, usize>,
+    by_name: BTreeMap<String, usize>,
+    /// Chains made for combinations, numbered.
+    combined: u32,
 }
 
 #[derive(Debug)]
@@ -18,7 +25,7 @@ struct Chain {
 
 impl Table {
     pub(super) fn new(name: &'static str, built_in: &[(&str, &'static str)]) -> Self {
-        let mut table = Self { name, chains: Vec::new(), by_name: Default::default() };
+        let mut table = Self { name, chains: Vec::new(), by_name: BTreeMap::new(), combined: 0 };
         for (chain, policy) in built_in {
             table.make(chain, Some(policy));
         }
@@ -51,6 +58,39 @@ impl Table {
             None => self.make(chain, None),
         };
         self.chains[at].rules.push(rule);
+    }
+
+    /// Rules for every combination of alternatives; an empty list of alternatives asks for nothing.
+    pub(super) fn combine(&mut self, chain: &str, always: &str, lists: &[Vec<String>], last: &str) {
+        let asked: Vec<&Vec<String>> = lists.iter().filter(|list| !list.is_empty()).collect();
+        let product = asked.iter().map(|list| list.len()).fold(1usize, usize::saturating_mul);
+        if product > COMBINATIONS_MAX && asked.len() > 1 {
+            // One chain for each condition: a sum of rules instead of a product.
+            let mut from = chain.to_owned();
+            for (step, list) in asked.iter().enumerate() {
+                let end = step + 1 == asked.len();
+                let next = format!("sw_all{}", self.combined);
+                if !end {
+                    self.combined += 1;
+                    self.chain(&next);
+                }
+                for words in *list {
+                    let first = if step == 0 { always } else { "" };
+                    let go = if step == 0 { format!("-j {next}") } else { format!("-g {next}") };
+                    let rule = if end { join(&[first, words, last]) } else { join(&[first, words, &go]) };
+                    self.push(&from, rule);
+                }
+                from = next;
+            }
+            return;
+        }
+        let mut rules = vec![always.to_owned()];
+        for list in asked {
+            rules = rules.iter().flat_map(|rule| list.iter().map(move |words| join(&[rule, words]))).collect();
+        }
+        for rule in rules {
+            self.push(chain, join(&[&rule, last]));
+        }
     }
 
     /// Whether any rule is there.

@@ -5,22 +5,23 @@ use std::collections::BTreeSet;
 use segwall_packetset::Family;
 
 use super::super::schedule::{self, Slot};
-use super::antispoof::{antispoof, segment_sets};
+use super::antispoof::antispoof;
 use super::drops::{self, Reason};
-use super::model::{Action, Base, Chain, Field, Hook, Key, Part, Program, Rule, Set, SetKind, State};
-use super::shape::{SAME, own};
-use super::tables::{Builder, Lookup, Stage, Treatment};
-use super::{ACCEPT_LOG_GROUP, LIMIT_SOURCES_MAX, nat};
-use crate::policy::{Limit, TimeUnit, Verdict};
+use super::model::{Action, Base, Chain, Field, Hook, Key, Part, Program, Rule, State};
+use super::named_sets::without;
+use super::tables::{Builder, Lookup};
+use super::treatment::{Stage, Treatment};
+use super::{ACCEPT_LOG_GROUP, nat};
+use crate::policy::Verdict;
 use crate::ruleset::{self, At, Need, Origin, Role, Ruleset, When};
 
 const ACCEPT_PREFIX: &str = "segwall accept ";
 
 /// The table while it is put together.
-struct Build<'a> {
-    ruleset: &'a Ruleset,
+pub(super) struct Build<'a> {
+    pub(super) ruleset: &'a Ruleset,
     at: At,
-    program: Program,
+    pub(super) program: Program,
     tables: Builder<'a>,
     treatments: BTreeSet<(Hook, Treatment)>,
     /// Different schedules, in the order of their first rules.
@@ -57,19 +58,6 @@ pub(super) fn compile(ruleset: &Ruleset, at: At) -> Program {
     drops::add(&mut build.program, ruleset.log_drops);
     build.named_sets();
     build.program
-}
-
-/// What a limited source's bucket needs to fill up again, after which forgetting it changes nothing.
-fn refill_s(limit: &Limit) -> u32 {
-    const FORGET_S_MIN: u64 = 60;
-    let unit_s: u64 = match limit.per {
-        TimeUnit::Second => 1,
-        TimeUnit::Minute => 60,
-        TimeUnit::Hour => 3600,
-        TimeUnit::Day => 24 * 3600,
-    };
-    let refill = (u64::from(limit.burst) + 1) * unit_s / u64::from(limit.rate.max(1)) + unit_s;
-    u32::try_from(refill.max(FORGET_S_MIN)).unwrap_or(u32::MAX)
 }
 
 /// Matches for a part of a schedule.
@@ -290,7 +278,7 @@ impl Build<'_> {
         for treatment in treatments {
             let counter = stage == Stage::Accept;
             let lookups = self.tables.finish(hook, treatment, counter);
-            let (before, done) = self.decision(hook, treatment);
+            let (before, done) = self.decision(treatment);
             let own: Vec<Rule> = lookups.into_iter().map(|lookup| self.lookup(lookup, &before, done.clone())).collect();
             if own.is_empty() {
                 continue;
@@ -331,7 +319,7 @@ impl Build<'_> {
     }
 
     /// What is matched and done for flows that a treatment's lookups cover.
-    fn decision(&mut self, hook: Hook, treatment: Treatment) -> (Vec<Part>, Vec<Part>) {
+    fn decision(&mut self, treatment: Treatment) -> (Vec<Part>, Vec<Part>) {
         let before = treatment.hop_limit.map(Part::HopLimit).into_iter().collect();
         let log = Part::Log { prefix: ACCEPT_PREFIX, group: ACCEPT_LOG_GROUP };
         let accept = |log_it: bool| -> Vec<Part> {
@@ -347,48 +335,13 @@ impl Build<'_> {
                     None => accept(!treatment.quiet),
                     Some((at, rule)) => {
                         let limit = rule.limit.expect("treatments have limits where their rules have");
-                        let chain = self.limit_chain(hook, at, limit, rule.line, accept(!treatment.quiet));
+                        let chain = self.limit_chain(at, limit, rule.line, accept(!treatment.quiet));
                         vec![Part::Do(Action::Jump(chain))]
                     }
                 }
             }
         };
         (before, done)
-    }
-
-    /// The chain that holds a rule's bucket, shared by all its lookups. Over the limit it comes back.
-    fn limit_chain(&mut self, _hook: Hook, at: u32, limit: Limit, line: u32, accept: Vec<Part>) -> String {
-        let name = format!("limit{at}");
-        if self.program.chains.iter().any(|chain| chain.name == name) {
-            return name;
-        }
-        let with = |first: Part| {
-            let parts: Vec<Part> = std::iter::once(first).chain(accept.iter().cloned()).collect();
-            Rule::new(parts).lines(vec![line])
-        };
-        let mut rules = Vec::new();
-        if limit.by_source {
-            for family in Family::BOTH {
-                let number = match family {
-                    Family::V4 => 4,
-                    Family::V6 => 6,
-                };
-                // The name carries rule and rate: a bucket never changes its rate.
-                let set = format!("{name}_sources{number}_{}_{}_{}", limit.rate, limit.per.word(), limit.burst);
-                self.program.sets.push(Set {
-                    name: set.clone(),
-                    types: vec![Field::Src(family).key_type()],
-                    kind: SetKind::Learned { size_max: LIMIT_SOURCES_MAX, timeout_s: Some(refill_s(&limit)) },
-                    keys: Vec::new(),
-                    rules: Vec::new(),
-                });
-                rules.push(with(Part::SourceRate { set, family, limit }));
-            }
-        } else {
-            rules.push(with(Part::Rate(limit)));
-        }
-        self.program.chains.push(Chain { name: name.clone(), base: None, rules });
-        name
     }
 
     /// Accepts exactly what port forwards translated: those that are written down, or the others.
@@ -415,59 +368,5 @@ impl Build<'_> {
         let name = if log { "port_forwards_log" } else { "port_forwards" };
         self.program.chains.push(Chain { name: name.to_owned(), base: None, rules: list });
         vec![Rule::new([Part::Translated, Part::Do(Action::Jump(name.to_owned()))])]
-    }
-
-    /// Sets that lookups refer to by name.
-    fn named_sets(&mut self) {
-        let ruleset = self.ruleset;
-        let written = |name: &str, fields: &[Field], keys: Vec<Key>| Set {
-            name: name.to_owned(),
-            types: fields.iter().map(|field| field.key_type()).collect(),
-            kind: SetKind::Written { interval: false, counter: false },
-            keys,
-            rules: Vec::new(),
-        };
-        let mut sets = segment_sets(ruleset);
-        let same = ruleset.interface_ids().flat_map(|(id, _)| [Key::Name(id.0), Key::Name(id.0)]).collect();
-        sets.push(written(SAME, &[Field::In, Field::Out], same));
-        for family in Family::BOTH {
-            let mut addresses: Vec<[Key; 2]> = ruleset
-                .interface_ids()
-                .filter(|(id, _)| ruleset.is_segment(*id))
-                .flat_map(|(id, interface)| interface.addresses.iter().map(move |addr| (id, *addr)))
-                .filter(|(_, addr)| Family::of(*addr) == family)
-                .map(|(id, addr)| [Key::Name(id.0), Key::addresses(segwall_packetset::AddrRange::single(addr))])
-                .collect();
-            addresses.sort_unstable();
-            addresses.dedup();
-            sets.push(written(own(family), &[Field::In, Field::Dst(family)], addresses.concat()));
-            let not_carried = ruleset
-                .interface_ids()
-                .filter(|(_, interface)| !interface.carries(family))
-                .map(|(id, _)| Key::Name(id.0))
-                .collect();
-            sets.push(written(without(family), &[Field::Out], not_carried));
-        }
-        let used: BTreeSet<&str> = self
-            .program
-            .chains
-            .iter()
-            .flat_map(|chain| &chain.rules)
-            .flat_map(|rule| &rule.parts)
-            .filter_map(|part| match part {
-                Part::Lookup { set, .. } => Some(set.as_str()),
-                _ => None,
-            })
-            .collect();
-        sets.retain(|set| used.contains(set.name.as_str()));
-        self.program.sets.extend(sets);
-    }
-}
-
-/// The set of interfaces that do not carry a family.
-fn without(family: Family) -> &'static str {
-    match family {
-        Family::V4 => "if_without4",
-        Family::V6 => "if_without6",
     }
 }

@@ -7,13 +7,19 @@
 mod antispoof;
 mod disjoint;
 mod drops;
+mod exclusive;
 mod filter;
+mod limits;
 mod model;
+mod named_sets;
 mod nat;
 mod script;
+mod services;
 mod shape;
 mod tables;
 mod text;
+mod treatment;
+mod update;
 
 pub use model::{
     Action, Base, Chain, Field, Hook, Key, NamedLimit, Part, Program, Rule, Set, SetKind, State, Type, element_weight,

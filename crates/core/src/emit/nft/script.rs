@@ -2,7 +2,7 @@
 
 use super::super::comment;
 use super::TABLE;
-use super::model::{Base, Chain, Hook, Program, Set, SetKind, element_weight};
+use super::model::{Base, Chain, Hook, Key, Program, Set, SetKind, element_weight};
 use super::text::{self, put};
 
 /// Bytes of text an element takes, roughly; only to reserve memory.
@@ -18,7 +18,7 @@ fn openness(name: &str) -> u8 {
     if name.starts_with(SOURCES) { 2 } else { u8::from(name.starts_with(ACCEPTS)) }
 }
 
-fn base_text(base: Base) -> (&'static str, &'static str, &'static str, &'static str) {
+pub(super) fn base_text(base: Base) -> (&'static str, &'static str, &'static str, &'static str) {
     match base {
         Base::Filter(Hook::Input) => ("filter", "input", "filter", "drop"),
         Base::Filter(Hook::Forward) => ("filter", "forward", "filter", "drop"),
@@ -79,7 +79,7 @@ pub(super) fn elements<'a>(
     verb: &str,
     names: &[String],
     set: &str,
-    list: impl Iterator<Item = &'a [super::Key]>,
+    list: impl Iterator<Item = &'a [Key]>,
 ) {
     let mark = out.len();
     put!(out, "{verb} element inet {TABLE} {set} {{ ");

@@ -3,78 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use segwall_packetset::{AddrRange, Family, InterfaceId, PortRange, proto};
+use segwall_packetset::{AddrRange, Family, InterfaceId};
 
 use super::super::ends::{Addrs, addrs_of};
+use super::exclusive::exclusive;
 use super::model::{Hook, Key, Set, SetKind};
+use super::services::Services;
 use super::shape::{Dst, Shape, Side, Svc};
+use super::treatment::Treatment;
 use super::{EXPANSION_MAX, disjoint};
-use crate::policy::{Ports, Service, Verdict};
+use crate::policy::Verdict;
 use crate::ruleset::{self, FlowBox, Origin, Path, Role, Rule, Ruleset};
 
 /// Fields in a key at most.
 const FIELDS_MAX: usize = 5;
-
-/// When and how a group of rules is decided. Rules with equal treatment share their lookups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Treatment {
-    pub stage: Stage,
-    /// Its schedule, as an index into the list of different schedules.
-    pub when: Option<u32>,
-    /// The rule whose limit holds.
-    pub limit: Option<u32>,
-    /// Written down; before those that are not.
-    pub quiet: bool,
-    /// Only with this IPv6 hop limit.
-    pub hop_limit: Option<u8>,
-}
-
-/// The oracle's steps for what no state decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Stage {
-    FirmUntracked,
-    Firm,
-    Drop,
-    Reject,
-    AcceptUntracked,
-    Accept,
-}
-
-impl Stage {
-    fn word(self) -> &'static str {
-        match self {
-            Self::FirmUntracked => "accept_firm_untracked",
-            Self::Firm => "accept_firm",
-            Self::Drop => "drop",
-            Self::Reject => "reject",
-            Self::AcceptUntracked => "accept_untracked",
-            Self::Accept => "accept",
-        }
-    }
-}
-
-impl Treatment {
-    /// The beginning of its sets' and chains' names.
-    pub(super) fn prefix(&self) -> String {
-        let mut name = self.stage.word().to_owned();
-        if !self.quiet {
-            name.push_str("_log");
-        }
-        if let Some(when) = self.when {
-            name.push_str("_when");
-            name.push_str(&when.to_string());
-        }
-        if let Some(limit) = self.limit {
-            name.push_str("_limit");
-            name.push_str(&limit.to_string());
-        }
-        if let Some(hop_limit) = self.hop_limit {
-            name.push_str("_hops");
-            name.push_str(&hop_limit.to_string());
-        }
-        name
-    }
-}
 
 /// Elements of one shape.
 #[derive(Debug, Default)]
@@ -93,71 +35,6 @@ pub(super) struct Builder<'a> {
     exclusive: Vec<bool>,
     segments: Vec<u32>,
     pub tables: BTreeMap<(Hook, Treatment), Tables>,
-}
-
-/// Keys of services that are looked up in one way.
-#[derive(Default)]
-struct Services {
-    free: bool,
-    proto: Vec<[Key; 1]>,
-    port: Vec<[Key; 2]>,
-    icmp_type: [Vec<[Key; 1]>; 2],
-    icmp_code: [Vec<[Key; 2]>; 2],
-}
-
-fn family_index(family: Family) -> usize {
-    match family {
-        Family::V4 => 0,
-        Family::V6 => 1,
-    }
-}
-
-impl Services {
-    fn of(services: Option<&Arc<[Service]>>) -> Self {
-        let mut sorted = Self::default();
-        let Some(services) = services else { return Self { free: true, ..sorted } };
-        for service in services.iter() {
-            let family = match service.proto {
-                proto::ICMP => Some(Family::V4),
-                proto::ICMPV6 => Some(Family::V6),
-                _ => None,
-            };
-            match (service.ports, family) {
-                (Ports::All, _) | (Ports::Range(PortRange::ALL), _) => sorted.proto.push([Key::Byte(service.proto)]),
-                (Ports::Range(range), _) => sorted.port.push([Key::Byte(service.proto), Key::ports(range)]),
-                (Ports::Icmp { kind, code: None }, Some(family)) => {
-                    sorted.icmp_type[family_index(family)].push([Key::Byte(kind)]);
-                }
-                (Ports::Icmp { kind, code: Some(code) }, Some(family)) => {
-                    sorted.icmp_code[family_index(family)].push([Key::Byte(kind), Key::Byte(code)]);
-                }
-                // Only ICMP has types; the oracle covers nothing here either.
-                (Ports::Icmp { .. }, None) => {}
-            }
-        }
-        sorted
-    }
-
-    /// Ways of lookup with their keys, of those that hold for both families (`None`) or only one.
-    fn groups(&self, family: Option<Family>) -> Vec<(Svc, Vec<&[Key]>)> {
-        let mut groups = Vec::new();
-        match family {
-            None => {
-                if self.free {
-                    groups.push((Svc::Free, vec![&[][..]]));
-                }
-                groups.push((Svc::Proto, self.proto.iter().map(|key| &key[..]).collect()));
-                groups.push((Svc::Port, self.port.iter().map(|key| &key[..]).collect()));
-            }
-            Some(family) => {
-                let at = family_index(family);
-                groups.push((Svc::IcmpType, self.icmp_type[at].iter().map(|key| &key[..]).collect()));
-                groups.push((Svc::IcmpCode, self.icmp_code[at].iter().map(|key| &key[..]).collect()));
-            }
-        }
-        groups.retain(|(_, keys)| !keys.is_empty());
-        groups
-    }
 }
 
 /// Sides of a box, and how they take part: ids are given where they are keys.
@@ -321,6 +198,11 @@ impl<'a> Builder<'a> {
         svc: Svc,
         services: &[&[Key]],
     ) {
+        // What no interface carries is dropped before any lookup.
+        let carried = |family| self.ruleset.interfaces.iter().any(|interface| interface.carries(family));
+        if hook != Hook::Output && family.is_some_and(|family| !carried(family)) {
+            return;
+        }
         let (mut input, mut in_ids) = sides.input;
         let (output, out_ids) = sides.output;
         let from: &[AddrRange] = match src {
@@ -337,16 +219,13 @@ impl<'a> Builder<'a> {
             input = if self.tied(id, from) { Side::Free } else { Side::Pinned(id) };
             in_ids = &[];
         }
-        let apart = !sides.same && !(input == Side::Key && output == Side::Key) && {
-            // One interface on each side: known to differ, or covers nothing.
-            match (sides.input, sides.output) {
-                ((Side::Key, [a]), (Side::Key, [b])) if a == b => return,
-                ((Side::Key, [_]), (Side::Key, [_])) => false,
-                _ => true,
-            }
+        let keyed = input == Side::Key && output == Side::Key;
+        let apart = match (sides.input, sides.output) {
+            // One interface on each side: known to differ, or they cover nothing.
+            ((Side::Key, [a]), (Side::Key, [b])) if a == b && !sides.same => return,
+            ((Side::Key, [_]), (Side::Key, [_])) => false,
+            _ => !sides.same && !keyed && !self.never_same(sides),
         };
-        // An uplink is no segment: those two never are the same.
-        let apart = apart && !self.never_same(sides);
         let shape = Shape { interval: false, src: !from.is_empty(), dst: how, input, output, svc, family, apart };
         let tables = self.tables.entry((hook, treatment)).or_default();
         let none_id = [0u32];
@@ -355,7 +234,7 @@ impl<'a> Builder<'a> {
         let outs: &[u32] = if output == Side::Key { out_ids } else { &none_id };
         let froms = if from.is_empty() { &no_range[..] } else { from };
         let tos = if to.is_empty() { &no_range[..] } else { to };
-        let skip_same = !sides.same && input == Side::Key && output == Side::Key;
+        let skip_same = !sides.same && keyed;
         let (mut flat, mut ranged) = (Elements::default(), Elements::default());
         let mut element = [Key::Byte(0); FIELDS_MAX];
         for i in ins {
@@ -493,33 +372,4 @@ fn elements_of(flow_box: &FlowBox, input: ruleset::Side, output: ruleset::Side, 
     };
     let services = flow_box.services.as_ref().map_or(1, |services| services.len());
     [ids(input), ids(output), dst, services].into_iter().fold(1usize, usize::saturating_mul)
-}
-
-/// For each interface whether its sources belong to no other. With a second uplink no uplink's do.
-fn exclusive(ruleset: &Ruleset) -> Vec<bool> {
-    let mut all: Vec<(AddrRange, usize)> = ruleset
-        .interfaces
-        .iter()
-        .enumerate()
-        .flat_map(|(at, interface)| interface.sources.iter().map(move |range| (*range, at)))
-        .collect();
-    all.sort_unstable();
-    let uplinks = ruleset.interfaces.iter().filter(|interface| interface.role == Role::Uplink).count();
-    let mut exclusive: Vec<bool> =
-        ruleset.interfaces.iter().map(|interface| interface.role != Role::Uplink || uplinks == 1).collect();
-    // Sorted by first address: a range overlaps an earlier one exactly when it begins before the furthest end.
-    let mut furthest: Option<(AddrRange, usize)> = None;
-    for (range, at) in all {
-        if let Some((wide, owner)) = furthest
-            && wide.overlaps(&range)
-            && owner != at
-        {
-            exclusive[owner] = false;
-            exclusive[at] = false;
-        }
-        if furthest.is_none_or(|(wide, _)| wide.family() != range.family() || range.last() > wide.last()) {
-            furthest = Some((range, at));
-        }
-    }
-    exclusive
 }

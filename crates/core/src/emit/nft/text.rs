@@ -217,7 +217,8 @@ fn part(out: &mut String, names: &[String], part: &Part) {
             out.push_str(if *not { " != " } else { " " });
             among(out, keys, |out, value| key(out, names, value));
         }
-        Part::Icmp => out.push_str("meta nfproto . meta l4proto { ipv4 . icmp, ipv6 . ipv6-icmp }"),
+        // Numbers: nft looks names up in /etc/protocols, which a small system need not have.
+        Part::Icmp => out.push_str("meta nfproto . meta l4proto { ipv4 . 1, ipv6 . 58 }"),
         Part::NotBareSyn => out.push_str("tcp flags & (fin | syn | rst | ack) != syn"),
         Part::Translated => out.push_str("ct status dnat"),
         Part::SentTo(list) => {

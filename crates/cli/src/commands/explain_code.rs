@@ -1,0 +1,65 @@
+//! `segwall explain SW0201`: a finding's part of `docs/findings.md`.
+
+use crate::exit::{Answer, Failure};
+use crate::out::{self, STRONG};
+
+const PAGE: &str = include_str!("../../../../docs/findings.md");
+
+/// Whether a word is meant as a code.
+pub fn is_code(word: &str) -> bool {
+    let digits = word.get(2..).unwrap_or_default();
+    word.get(..2).is_some_and(|letters| letters.eq_ignore_ascii_case("sw"))
+        && digits.len() == 4
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Prints what a code means.
+pub fn run(code: &str) -> Result<Answer, Failure> {
+    let code = code.to_ascii_uppercase();
+    let Some((heading, body)) = section(&code) else {
+        return Err(Failure::Usage {
+            what: format!("there is no finding {code}"),
+            help: "`segwall check` shows the codes of what it finds".to_owned(),
+        });
+    };
+    out::print(&format!("{STRONG}{heading}{STRONG:#}\n\n{}\n", readable(body)))?;
+    Ok(Answer::Yes)
+}
+
+fn section(code: &str) -> Option<(&'static str, &'static str)> {
+    let section = PAGE.split("\n## ").skip(1).find(|section| section.starts_with(code))?;
+    section.split_once('\n').map(|(heading, body)| (heading, body.trim()))
+}
+
+/// Code and quotes set in, as a terminal shows them.
+fn readable(body: &str) -> String {
+    let mut in_code = false;
+    let mut lines = Vec::new();
+    for line in body.lines() {
+        if line.starts_with("```") {
+            in_code = !in_code;
+        } else if in_code {
+            lines.push(format!("    {line}"));
+        } else {
+            lines.push(line.strip_prefix("> ").map_or_else(|| line.to_owned(), |quote| format!("    {quote}")));
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use segwall_core::policy::codes;
+
+    #[test]
+    fn every_code_can_be_explained() {
+        for (code, title) in codes::ALL {
+            assert!(is_code(code.0));
+            let (heading, body) = section(code.0).unwrap_or_else(|| panic!("{} is not on the page", code.0));
+            assert_eq!(heading, format!("{}: {title}", code.0));
+            assert!(!body.is_empty(), "{} says nothing", code.0);
+        }
+        assert!(!is_code("server") && !is_code("swéß12") && !is_code("SW12345"));
+    }
+}
