@@ -52,7 +52,11 @@ fn mutations(program: &Program) -> Vec<Mutation> {
         let width = set.types.len();
         for (row, element) in set.elements().enumerate() {
             let place = format!("{} {element:?}", set.name);
-            let removed = if set.name.contains("drop") || set.name.contains("reject") { "drop removed" } else { "element removed" };
+            let removed = if set.name.contains("drop") || set.name.contains("reject") {
+                "drop removed"
+            } else {
+                "element removed"
+            };
             list.push(Mutation {
                 kind: removed,
                 place: place.clone(),
@@ -137,7 +141,9 @@ fn in_rule(list: &mut Vec<Mutation>, at: usize, row: usize, chain: &str, base: O
             }
             Part::Do(action) => match action {
                 Action::Accept => push("verdict", Part::Do(Action::Drop)),
-                Action::Drop | Action::RejectReset | Action::RejectProhibited => push("verdict", Part::Do(Action::Accept)),
+                Action::Drop | Action::RejectReset | Action::RejectProhibited => {
+                    push("verdict", Part::Do(Action::Accept))
+                }
                 Action::Goto(to) | Action::Jump(to) if to.contains("drop") || to.contains("reject") => {
                     push("verdict", Part::Do(Action::Accept));
                 }
@@ -174,11 +180,7 @@ fn changed_keys(key: Key, kind: Type, names: usize) -> Vec<(&'static str, Key)> 
     }
 }
 
-fn addresses(
-    first: IpAddr,
-    last: IpAddr,
-    range: impl Fn(IpAddr, IpAddr) -> Option<Key>,
-) -> Vec<(&'static str, Key)> {
+fn addresses(first: IpAddr, last: IpAddr, range: impl Fn(IpAddr, IpAddr) -> Option<Key>) -> Vec<(&'static str, Key)> {
     let whole = AddrRange::new(first, last).unwrap();
     let mut changed = Vec::new();
     changed.extend(whole.after().and_then(|after| range(first, after)).map(|key| ("address edge", key)));
@@ -345,9 +347,9 @@ fn attempt(
         Err(error) => panic!("{}: {error}", mutation.place),
     };
     let changes = pairs.borrow().iter().any(|(sound, faulty)| {
-        packets.iter().any(|packet| {
-            outcome(sound, known, topology, packet, now) != outcome(faulty, known, topology, packet, now)
-        })
+        packets
+            .iter()
+            .any(|packet| outcome(sound, known, topology, packet, now) != outcome(faulty, known, topology, packet, now))
     });
     Some(Tried { kind: mutation.kind, place: mutation.place.clone(), changes, seen: (seen > 0).then_some(seen) })
 }
