@@ -21,9 +21,9 @@ pub(super) struct Question {
     pub input: Place,
     pub output: Place,
     /// Sorted, merged.
-    pub src: Vec<AddrRange>,
+    pub src: Arc<[AddrRange]>,
     /// Sorted, merged; as delivered.
-    pub dst: Vec<AddrRange>,
+    pub dst: Arc<[AddrRange]>,
     /// As delivered; `None`: every protocol.
     pub services: Option<Vec<Service>>,
     /// Only what a port forward delivers.
@@ -189,7 +189,7 @@ pub(super) fn forwarded_questions(ruleset: &Ruleset, question: &Question) -> Vec
             input: question.input,
             output: Place::Interface(translation.segment),
             src: question.src.clone(),
-            dst: vec![AddrRange::single(translation.to)],
+            dst: [AddrRange::single(translation.to)].into(),
             services: Some(asked.into_iter().map(service).collect()),
             forwarded_only: true,
         });

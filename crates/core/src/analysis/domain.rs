@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use segwall_packetset::{AddrRange, Family, InterfaceId, Place};
 
@@ -72,49 +73,66 @@ pub(super) fn zone_name(ruleset: &Ruleset, zone: Zone) -> &str {
     }
 }
 
-/// Sources that may come from a place: sorted, merged.
-pub(super) fn sources(ruleset: &Ruleset, from: Place) -> Vec<AddrRange> {
-    match from {
-        // The box may speak with any of its addresses, wherever the packet leaves.
-        Place::Gateway => every_own(ruleset),
-        Place::Interface(id) => beyond(ruleset, id),
-        Place::Elsewhere => Vec::new(),
-    }
+/// Which addresses lie where, worked out once for a ruleset.
+pub(super) struct Ground<'r> {
+    pub ruleset: Cow<'r, Ruleset>,
+    /// Everything that is not inside, in the families the uplink carries.
+    outside: Arc<[AddrRange]>,
+    /// Every address of the box.
+    own: Arc<[AddrRange]>,
 }
 
-/// Destinations that lie at a place for packets from another. `whole_box`: every address of the box instead of the one
-/// that `gateway` means there.
-pub(super) fn destinations(ruleset: &Ruleset, from: Place, to: Place, whole_box: bool) -> Vec<AddrRange> {
-    match (from, to) {
-        (_, Place::Interface(id)) => subtract(&beyond(ruleset, id), &every_own(ruleset)),
-        (Place::Interface(id), Place::Gateway) if !whole_box => own(ruleset, id),
-        (_, Place::Gateway) => every_own(ruleset),
-        (_, Place::Elsewhere) => Vec::new(),
-    }
-}
-
-/// What lies behind an interface: a segment's networks, or everything that is not inside.
-fn beyond(ruleset: &Ruleset, id: InterfaceId) -> Vec<AddrRange> {
-    let interface = ruleset.interface(id);
-    match interface.role {
-        Role::Segment(_) => interface.sources.to_vec(),
-        Role::Uplink => {
+impl<'r> Ground<'r> {
+    pub fn of(ruleset: &'r Ruleset) -> Self {
+        let ruleset = with_stand_ins(ruleset);
+        let addresses = ruleset.interfaces.iter().flat_map(|interface| interface.addresses.iter().copied());
+        let own = AddrRange::merge(addresses.map(AddrRange::single).collect());
+        let outside = ruleset.uplink().map_or_else(Vec::new, |id| {
+            let interface = ruleset.interface(id);
             let all: Vec<AddrRange> =
                 Family::BOTH.into_iter().filter(|family| interface.carries(*family)).map(AddrRange::all).collect();
-            let inside = AddrRange::merge(ruleset.inside.iter().copied().chain(own(ruleset, id)).collect());
+            let inside = AddrRange::merge(ruleset.inside.iter().chain(&own).copied().collect());
             subtract(&all, &inside)
+        });
+        Self { outside: outside.into(), own: own.into(), ruleset }
+    }
+
+    /// Sources that may come from a place: sorted, merged.
+    pub fn sources(&self, from: Place) -> Arc<[AddrRange]> {
+        match from {
+            // The box may speak with any of its addresses, wherever the packet leaves.
+            Place::Gateway => self.own.clone(),
+            Place::Interface(id) => self.beyond(id),
+            Place::Elsewhere => Arc::new([]),
         }
     }
-}
 
-fn own(ruleset: &Ruleset, id: InterfaceId) -> Vec<AddrRange> {
-    AddrRange::merge(ruleset.interface(id).addresses.iter().copied().map(AddrRange::single).collect())
-}
+    /// Destinations that lie at a place for packets from another. `whole_box`: every address of the box instead of the
+    /// one that `gateway` means there.
+    pub fn destinations(&self, from: Place, to: Place, whole_box: bool) -> Arc<[AddrRange]> {
+        match (from, to) {
+            (_, Place::Interface(id)) if self.ruleset.is_segment(id) => {
+                subtract(&self.beyond(id), &self.own_on(id)).into()
+            }
+            (_, Place::Interface(id)) => self.beyond(id),
+            (Place::Interface(id), Place::Gateway) if !whole_box => self.own_on(id).into(),
+            (_, Place::Gateway) => self.own.clone(),
+            (_, Place::Elsewhere) => Arc::new([]),
+        }
+    }
 
-/// Every address of the box.
-pub(super) fn every_own(ruleset: &Ruleset) -> Vec<AddrRange> {
-    let addresses = ruleset.interfaces.iter().flat_map(|interface| interface.addresses.iter().copied());
-    AddrRange::merge(addresses.map(AddrRange::single).collect())
+    /// What lies behind an interface: a segment's networks, or everything that is not inside.
+    fn beyond(&self, id: InterfaceId) -> Arc<[AddrRange]> {
+        let interface = self.ruleset.interface(id);
+        match interface.role {
+            Role::Segment(_) => interface.sources.clone(),
+            Role::Uplink => self.outside.clone(),
+        }
+    }
+
+    fn own_on(&self, id: InterfaceId) -> Vec<AddrRange> {
+        AddrRange::merge(self.ruleset.interface(id).addresses.iter().copied().map(AddrRange::single).collect())
+    }
 }
 
 /// Sorted ranges without those of another sorted list.

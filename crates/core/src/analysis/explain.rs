@@ -1,15 +1,17 @@
 //! Why a flow is accepted or not, and what would change it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use schemars::JsonSchema;
 use segwall_packetset::{AddrRange, Family, Flow, Place};
 use serde::Serialize;
 
-use super::classes::{AddrClass, Classes, Question, forwarded_questions};
-use super::domain::{destinations, intersect, is_stand_in, places, sources, with_stand_ins, zone_name, zone_of};
+use super::classes::{AddrClass, Classes, Question};
+use super::domain::{Ground, intersect, is_stand_in, places, zone_name, zone_of};
 use super::explain_advice::{Asked, advice, timed_rules};
 use super::explain_ends::{Misunderstood, read_ends, read_services};
+use super::questions::{Claim, each_question};
 use super::words::{Words, rule_words};
 use crate::policy::{End, Policy, Service, Verdict, Zone};
 use crate::ruleset::{At, Decision, Reason, Role, Ruleset};
@@ -120,14 +122,22 @@ pub fn explain(
     service: Option<&str>,
     at: At,
 ) -> Result<Explanation, Misunderstood> {
-    let ruleset = &*with_stand_ins(ruleset);
+    let ground = Ground::of(ruleset);
+    let ruleset = &*ground.ruleset;
     let (from_ends, to_ends) = (read_ends(policy, ruleset, from)?, read_ends(policy, ruleset, to)?);
     let services = service.map_or(Ok(None), |words| read_services(policy, words))?;
-    let mut explainer =
-        Explainer { ruleset, words: Words::of(policy), at, parts: Vec::new(), left_out: 0, notes: Vec::new() };
+    let mut explainer = Explainer {
+        ground: &ground,
+        ruleset,
+        words: Words::of(policy),
+        at,
+        parts: Vec::new(),
+        left_out: 0,
+        notes: Vec::new(),
+    };
     let questions = explainer.questions(&from_ends, &to_ends, services.as_deref());
     if questions.is_empty() {
-        return Err(nothing_there(ruleset, from, &from_ends, to));
+        return Err(nothing_there(&ground, from, &from_ends, to));
     }
     let outcomes: BTreeSet<Verdict> =
         questions.iter().flat_map(|question| explainer.answer(policy, question)).collect();
@@ -155,12 +165,11 @@ pub fn explain(
     })
 }
 
-fn nothing_there(ruleset: &Ruleset, from: &str, from_ends: &[End], to: &str) -> Misunderstood {
+fn nothing_there(ground: &Ground<'_>, from: &str, from_ends: &[End], to: &str) -> Misunderstood {
     let empty = |end: &End| {
-        let at = places(ruleset, end.zone);
-        at.iter().all(|place| {
-            end.addresses.as_ref().is_some_and(|list| intersect(&sources(ruleset, *place), list).is_empty())
-        })
+        let at = places(&ground.ruleset, end.zone);
+        at.iter()
+            .all(|place| end.addresses.as_ref().is_some_and(|list| intersect(&ground.sources(*place), list).is_empty()))
     };
     let (message, help) = if from_ends.iter().all(empty) {
         (format!("no packet can come from `{from}`"), "an address must lie in its zone's subnets or routes")
@@ -171,6 +180,7 @@ fn nothing_there(ruleset: &Ruleset, from: &str, from_ends: &[End], to: &str) -> 
 }
 
 struct Explainer<'r> {
+    ground: &'r Ground<'r>,
     ruleset: &'r Ruleset,
     words: Words<'r>,
     at: At,
@@ -189,55 +199,30 @@ impl Explainer<'_> {
     /// One question for each pair of places, and for what port forwards make of it.
     fn questions(&mut self, from: &[End], to: &[End], services: Option<&[Service]>) -> Vec<Question> {
         let mut questions: Vec<Question> = Vec::new();
-        for (source, target) in from.iter().flat_map(|source| to.iter().map(move |target| (source, target))) {
-            for input in places(self.ruleset, source.zone) {
-                for output in places(self.ruleset, target.zone) {
-                    let wide = source.zone != target.zone || source.addresses.is_some() || target.addresses.is_some();
-                    let named = matches!(source.zone, Zone::Segment(_));
-                    if input == output && (input == Place::Gateway || !(wide || named)) {
-                        continue;
-                    }
-                    let Some(question) = self.question(source, target, input, output, services) else { continue };
-                    if input == output && self.ruleset.uplink().map(Place::Interface) != Some(input) {
-                        self.note(
-                            "traffic that stays on the wire inside a segment never passes the box; this is about what the box routes"
-                                .to_owned(),
-                        );
-                    }
-                    questions.extend(forwarded_questions(self.ruleset, &question));
-                    questions.push(question);
-                    if questions.len() > PAIRS_MAX {
-                        self.note(format!("only the first {PAIRS_MAX} pairs of zones are explained"));
-                        return questions;
-                    }
+        let claim = Claim { from, to, services, whole_box: false };
+        let all = each_question(
+            self.ground,
+            claim,
+            |_, _| true,
+            |question| {
+                if questions.len() >= PAIRS_MAX {
+                    return ControlFlow::Break(());
                 }
-            }
+                questions.push(question);
+                ControlFlow::Continue(())
+            },
+        );
+        if all.is_break() {
+            self.note(format!("only the first {PAIRS_MAX} pairs of zones are explained"));
+        }
+        let uplink = self.ruleset.uplink().map(Place::Interface);
+        if questions.iter().any(|question| question.input == question.output && uplink != Some(question.input)) {
+            self.note(
+                "traffic that stays on the wire inside a segment never passes the box; this is about what the box routes"
+                    .to_owned(),
+            );
         }
         questions
-    }
-
-    fn question(
-        &self,
-        source: &End,
-        target: &End,
-        input: Place,
-        output: Place,
-        services: Option<&[Service]>,
-    ) -> Option<Question> {
-        let within = |domain: Vec<AddrRange>, end: &End| match &end.addresses {
-            None => domain,
-            Some(list) => intersect(&domain, &AddrRange::merge(list.clone())),
-        };
-        let src = within(sources(self.ruleset, input), source);
-        let dst = within(destinations(self.ruleset, input, output, target.addresses.is_some()), target);
-        (!src.is_empty() && !dst.is_empty()).then(|| Question {
-            input,
-            output,
-            src,
-            dst,
-            services: services.map(<[_]>::to_vec),
-            forwarded_only: false,
-        })
     }
 
     /// Adds the parts of a question, and gives the verdicts seen.
@@ -246,6 +231,9 @@ impl Explainer<'_> {
         let classes = Classes::of(ruleset, question, self.at);
         let mut told: BTreeMap<Key, Vec<([usize; 3], Flow)>> = BTreeMap::new();
         for combination in classes.combinations(ruleset, question) {
+            if classes.services[combination.at[2]].pieces.iter().all(|piece| piece.is_misplaced()) {
+                continue;
+            }
             for flow in combination.flows() {
                 let Decision { verdict, reason, limited, .. } = ruleset.eval(&flow, self.at);
                 let key = Key { family: flow.family(), verdict, reason, limited, forwarded: flow.sent.is_some() };
@@ -293,7 +281,7 @@ impl Explainer<'_> {
             self.address_words(chosen, list, key.family, zone_of(ruleset, place)?)
         };
         let possible: BTreeSet<usize> =
-            (0..classes.services.len()).filter(|at| classes.services[*at].exists(key.family)).collect();
+            (0..classes.services.len()).filter(|at| classes.services[*at].is_thinkable(key.family)).collect();
         let services =
             (product[2] != possible && !key.forwarded).then(|| self.service_words(classes, &product[2], &possible));
         Part {
@@ -348,7 +336,10 @@ impl Explainer<'_> {
 
     /// The chosen services, or all but the others where protocols that nobody names are among them.
     fn service_words(&self, classes: &Classes, chosen: &BTreeSet<usize>, possible: &BTreeSet<usize>) -> String {
-        let named = |at: &usize| classes.services[*at].pieces.iter().map(|piece| piece.service());
+        let named = |at: &usize| {
+            let known = classes.services[*at].pieces.iter().filter(|piece| !piece.is_misplaced());
+            known.map(|piece| piece.service())
+        };
         match chosen.iter().flat_map(named).collect::<Option<Vec<_>>>() {
             Some(services) => self.words.services(Some(&services)).join(", "),
             None => {

@@ -7,7 +7,7 @@ use segwall_packetset::{AddrRange, Place};
 use serde::Serialize;
 
 use super::boxes::Cut;
-use super::domain::{destinations, places, sources, with_stand_ins, zone_name, zone_of};
+use super::domain::{Ground, places, zone_name, zone_of};
 use super::matrix_text::cell_text;
 use super::words::{EVERYTHING, Words, schedule_words};
 use crate::policy::{Policy, Verdict, Zone};
@@ -110,7 +110,8 @@ impl Matrix {
 /// Who reaches whom at an instant.
 #[must_use]
 pub fn matrix(policy: &Policy, ruleset: &Ruleset, at: At) -> Matrix {
-    let ruleset = &*with_stand_ins(ruleset);
+    let ground = Ground::of(ruleset);
+    let ruleset = &*ground.ruleset;
     let words = Words::of(policy);
     let mut rows: Vec<Place> = ruleset.interface_ids().map(|(id, _)| Place::Interface(id)).collect();
     rows.push(Place::Gateway);
@@ -119,7 +120,7 @@ pub fn matrix(policy: &Policy, ruleset: &Ruleset, at: At) -> Matrix {
         .flat_map(|(id, interface)| interface.sources.iter().map(move |range| (*range, Place::Interface(id))))
         .collect();
     homes.sort_unstable();
-    let row = Row { policy, ruleset, words: &words, at, homes: &homes };
+    let row = Row { policy, ground: &ground, ruleset, words: &words, at, homes: &homes };
     let name = |place| zone_of(ruleset, place).map(|zone| zone_name(ruleset, zone).to_owned());
     Matrix {
         zones: rows.iter().filter_map(|place| name(*place)).collect(),
@@ -131,6 +132,7 @@ pub fn matrix(policy: &Policy, ruleset: &Ruleset, at: At) -> Matrix {
 
 struct Row<'r> {
     policy: &'r Policy,
+    ground: &'r Ground<'r>,
     ruleset: &'r Ruleset,
     words: &'r Words<'r>,
     at: At,
@@ -216,10 +218,10 @@ impl Row<'_> {
     fn cell(&self, from: Place, to: Place, boxes: &[(usize, &FlowBox)]) -> Option<Cell> {
         let ruleset = self.ruleset;
         let (from_zone, to_zone) = (zone_of(ruleset, from)?, zone_of(ruleset, to)?);
-        let src = sources(ruleset, from);
+        let src = self.ground.sources(from);
         // The box's other addresses are named by rules of their own.
-        let dst = destinations(ruleset, from, to, true);
-        let own = destinations(ruleset, from, to, false);
+        let dst = self.ground.destinations(from, to, true);
+        let own = self.ground.destinations(from, to, false);
         let mut grants: Vec<(Grant, Cut)> = Vec::new();
         let mut refusals: Vec<(Refusal, Cut)> = Vec::new();
         for (at, flow_box) in boxes {
@@ -245,7 +247,7 @@ impl Row<'_> {
             let from = self.words.addresses(from_zone, cut.src.as_deref());
             let to = self.words.addresses(to_zone, cut.dst.as_deref());
             if flow_box.dst == Dst::Own {
-                cut.dst = Some(own.clone());
+                cut.dst = Some(own.to_vec());
             }
             let active = ruleset.is_active(rule, self.at);
             let (schedule, expires) = self.times(rule.origin);
@@ -300,7 +302,7 @@ impl Row<'_> {
         let everything = grants.iter().any(|(grant, cut)| {
             firm(grant)
                 && cut.src.is_none()
-                && cut.dst.as_ref().is_none_or(|dst| *dst == own)
+                && cut.dst.as_ref().is_none_or(|dst| **dst == *own)
                 && cut.services.is_none()
                 && !cut.translated
         }) && !refusals.iter().any(|(refusal, _)| refusal.cuts);

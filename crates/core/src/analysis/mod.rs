@@ -3,18 +3,25 @@
 //! Everything here asks the oracle ([`crate::ruleset::Ruleset::judge`]) and decides nothing by itself.
 
 mod boxes;
+mod boxes_at;
+mod check;
 mod classes;
+pub mod codes;
 mod domain;
+mod expect;
 mod explain;
 mod explain_advice;
 mod explain_ends;
+mod lints;
 mod matrix;
 mod matrix_text;
+mod questions;
 mod resolver;
 mod service_classes;
 mod times;
 mod words;
 
+pub use check::check;
 pub use domain::{is_stand_in, with_stand_ins};
 pub use explain::{Covering, Explanation, PARTS_MAX, Part, Way, explain};
 pub use explain_ends::Misunderstood;

@@ -24,6 +24,8 @@ pub(super) enum Piece {
     Icmp(u8, u8, Option<u8>),
     /// A protocol without ports.
     Plain(u8),
+    /// ICMP in an IPv6 packet, ICMPv6 in an IPv4 packet: no host speaks it, but a rule for the protocol covers it.
+    Misplaced(u8),
     /// Every protocol that nobody names.
     Others,
 }
@@ -49,14 +51,27 @@ impl Piece {
                 (protocol, Header::Icmp { kind, code: code.unwrap_or(0) })
             }
             Self::Plain(protocol) => (protocol, Header::Other),
+            Self::Misplaced(protocol) => {
+                if (protocol == proto::ICMP) != (family == Family::V6) {
+                    return None;
+                }
+                (protocol, Header::Other)
+            }
             Self::Others => (UNNAMED_PROTO, Header::Other),
         })
+    }
+
+    /// Whether people never think of it.
+    pub fn is_misplaced(self) -> bool {
+        matches!(self, Self::Misplaced(_))
     }
 
     /// As a service of the policy; `None` for everything that nobody names.
     pub fn service(self) -> Option<Service> {
         match self {
-            Self::Ports(proto, PortRange::ALL) | Self::Plain(proto) => Some(Service { proto, ports: Ports::All }),
+            Self::Ports(proto, PortRange::ALL) | Self::Plain(proto) | Self::Misplaced(proto) => {
+                Some(Service { proto, ports: Ports::All })
+            }
             Self::Ports(proto, range) => Some(Service { proto, ports: Ports::Range(range) }),
             Self::Icmp(proto, kind, code) => Some(Service { proto, ports: Ports::Icmp { kind, code } }),
             Self::Others => None,
@@ -66,24 +81,28 @@ impl Piece {
     fn is_of(self, service: &Service) -> bool {
         match (self, service.ports) {
             (Self::Others, _) => false,
-            (Self::Ports(protocol, _) | Self::Icmp(protocol, ..) | Self::Plain(protocol), Ports::All) => {
-                protocol == service.proto
-            }
+            (
+                Self::Ports(protocol, _) | Self::Icmp(protocol, ..) | Self::Plain(protocol) | Self::Misplaced(protocol),
+                Ports::All,
+            ) => protocol == service.proto,
             (Self::Ports(protocol, range), Ports::Range(named)) => {
                 protocol == service.proto && named.contains(range.first) && named.contains(range.last)
             }
             (Self::Icmp(protocol, kind, code), Ports::Icmp { kind: named, code: named_code }) => {
                 protocol == service.proto && kind == named && (named_code.is_none() || named_code == code)
             }
-            (Self::Ports(..) | Self::Icmp(..) | Self::Plain(_), Ports::Range(_) | Ports::Icmp { .. }) => false,
+            (
+                Self::Ports(..) | Self::Icmp(..) | Self::Plain(_) | Self::Misplaced(_),
+                Ports::Range(_) | Ports::Icmp { .. },
+            ) => false,
         }
     }
 }
 
 impl ServiceClass {
-    /// Whether packets of a family can be of it.
-    pub fn exists(&self, family: Family) -> bool {
-        self.example(family).is_some()
+    /// Whether packets of a family that people think of can be of it.
+    pub fn is_thinkable(&self, family: Family) -> bool {
+        self.pieces.iter().any(|piece| !piece.is_misplaced() && piece.example(family).is_some())
     }
 
     /// Protocol and header of one packet of it, where the family has any.
@@ -95,6 +114,7 @@ impl ServiceClass {
             Piece::Icmp(..) => 2,
             Piece::Plain(_) => 3,
             Piece::Others => 4,
+            Piece::Misplaced(_) => 5,
         };
         let mut pieces: Vec<&Piece> = self.pieces.iter().collect();
         pieces.sort_by_key(|piece| rank(piece));
@@ -114,8 +134,8 @@ pub(super) fn service_classes(asked: Option<&[Service]>, lists: &[&Arc<[Service]
         let held = lists.iter().map(|list| list.iter().any(|service| piece.is_of(service))).collect();
         // A class has flows in both families or in one, as a whole.
         let family = match piece {
-            Piece::Icmp(proto::ICMP, ..) => 4,
-            Piece::Icmp(..) => 6,
+            Piece::Icmp(proto::ICMP, ..) | Piece::Misplaced(proto::ICMPV6) => 4,
+            Piece::Icmp(..) | Piece::Misplaced(_) => 6,
             Piece::Ports(..) | Piece::Plain(_) | Piece::Others => 0,
         };
         classes.entry((family, held)).or_default().push(piece);
@@ -146,6 +166,7 @@ fn pieces(named: &[&Service]) -> Vec<Piece> {
         }
     }
     for (protocol, kinds) in [(proto::ICMP, &ICMP_OPENS[..]), (proto::ICMPV6, &ICMPV6_OPENS[..])] {
+        pieces.push(Piece::Misplaced(protocol));
         for kind in kinds {
             pieces.push(Piece::Icmp(protocol, *kind, None));
             let codes: BTreeSet<u8> = named

@@ -1,13 +1,16 @@
 //! Services and ends in the policy's own words.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use segwall_packetset::{AddrRange, proto};
+use segwall_packetset::{AddrRange, Flow, Header, proto};
+
+use super::domain::{is_stand_in, zone_name, zone_of};
 
 use crate::policy::{
     Policy, Ports, Schedule, SegmentId, Service, Zone, built_in_service, built_in_service_names, write_service,
 };
-use crate::ruleset::{Origin, Ruleset};
+use crate::ruleset::{At, Origin, Ruleset};
 
 /// Names for what a policy's rules say; made once, asked often.
 pub(super) struct Words<'p> {
@@ -125,5 +128,35 @@ pub(super) fn rule_words(ruleset: &Ruleset, at: usize) -> String {
         Origin::Written(_) => format!("the {} at line {}", rule.verdict.word(), rule.line),
         Origin::Forward(_) => format!("the port forward at line {}", rule.line),
         Origin::Need(need) => need.describe().to_owned(),
+    }
+}
+
+/// A flow in one line: `tcp from 192.168.20.10 (internal) to 192.168.30.10 (server) port 22`.
+pub(super) fn flow_words(ruleset: &Ruleset, flow: &Flow) -> String {
+    let at = |place| zone_of(ruleset, place).map_or("an unknown interface", |zone| zone_name(ruleset, zone));
+    let addr = |addr: IpAddr| if is_stand_in(addr) { "the uplink's address".to_owned() } else { addr.to_string() };
+    let (protocol, target) = match flow.header {
+        Header::Ports { dport, .. } => (proto_word(flow.proto), format!(" port {dport}")),
+        Header::Icmp { kind: 8 | 128, .. } => ("an echo request".to_owned(), String::new()),
+        Header::Icmp { kind, code } => (format!("{} type {kind} code {code}", proto_word(flow.proto)), String::new()),
+        Header::Other => (proto_word(flow.proto), String::new()),
+    };
+    let sent = flow.sent.map_or_else(String::new, |sent| format!(", sent to {} port {}", addr(sent.dst), sent.dport));
+    let (src, dst) = (addr(flow.src), addr(flow.dst));
+    format!("{protocol} from {src} ({}) to {dst} ({}){target}{sent}", at(flow.input), at(flow.output))
+}
+
+fn proto_word(number: u8) -> String {
+    proto::name(number).map_or_else(|| format!("protocol {number}"), str::to_owned)
+}
+
+/// An instant as people say it, in the policy's time zone.
+pub(super) fn time_words(ruleset: &Ruleset, at: At) -> String {
+    match at {
+        At::Instant(instant) => {
+            let local = ruleset.timezone.to_datetime(instant);
+            format!("at {}", local.strftime("%A %Y-%m-%d %H:%M"))
+        }
+        At::ClockUnknown => "while the clock is not known to be right".to_owned(),
     }
 }

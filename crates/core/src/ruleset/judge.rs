@@ -260,16 +260,16 @@ impl Ruleset {
     /// Broadcast or multicast, for the box's networks.
     #[must_use]
     pub fn is_broadcast(&self, dst: IpAddr) -> bool {
+        let directed = |networks: &[AddrRange]| {
+            networks.iter().any(|network| network.prefix_len().is_some_and(|len| len < 31) && network.last() == dst)
+        };
         match dst {
             IpAddr::V6(addr) => addr.is_multicast(),
             IpAddr::V4(addr) => {
                 addr.is_multicast()
                     || addr.is_broadcast()
-                    || self
-                        .interfaces
-                        .iter()
-                        .flat_map(|interface| &interface.networks)
-                        .any(|network| network.prefix_len().is_some_and(|len| len < 31) && network.last() == dst)
+                    || self.home(dst).is_some_and(|id| directed(&self.interface(id).networks))
+                    || self.uplinks().any(|(_, uplink)| directed(&uplink.networks))
             }
         }
     }
@@ -302,19 +302,15 @@ impl Ruleset {
         ((interface.masquerade && private) || hairpin).then_some(output)
     }
 
-    /// Where the box sends packets for an address: itself, the segment with the longest prefix, or the uplink.
+    /// Where the box sends packets for an address: itself, the segment it lies in, or the uplink.
     #[must_use]
     pub fn route(&self, dst: IpAddr) -> Place {
-        let own = self.interfaces.iter().any(|interface| interface.addresses.contains(&dst));
-        if own {
+        let home = self.home(dst);
+        let own = |id: InterfaceId| self.interface(id).addresses.contains(&dst);
+        if home.is_some_and(own) || self.uplinks().any(|(id, _)| own(id)) {
             return Place::Gateway;
         }
-        self.interface_ids()
-            .filter(|(_, interface)| interface.role != Role::Uplink && holds(&interface.sources, dst))
-            .map(|(id, _)| Place::Interface(id))
-            .next()
-            .or_else(|| self.uplink().map(Place::Interface))
-            .unwrap_or(Place::Elsewhere)
+        home.or_else(|| self.uplink()).map_or(Place::Elsewhere, Place::Interface)
     }
 
     /// Ports a protocol's services name, as a whole.

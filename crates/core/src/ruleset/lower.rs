@@ -288,6 +288,10 @@ impl Ruleset {
                 }
             }
         }
+        let segments = self.interface_ids().filter(|(_, interface)| interface.role != Role::Uplink);
+        index.homes =
+            segments.flat_map(|(id, interface)| interface.sources.iter().map(move |range| (*range, id))).collect();
+        index.homes.sort_unstable();
         self.index = index;
     }
 }

@@ -286,6 +286,8 @@ pub(super) struct Index {
     pub wide: Vec<(u32, u32)>,
     /// Boxes of the output hook.
     pub output: Vec<(u32, u32)>,
+    /// What lies behind segments, sorted.
+    pub homes: Vec<(AddrRange, InterfaceId)>,
 }
 
 impl Ruleset {
@@ -300,10 +302,25 @@ impl Ruleset {
         (0u32..).map(InterfaceId).zip(&self.interfaces)
     }
 
+    /// The segment whose subnets or routes hold an address.
+    pub(super) fn home(&self, addr: IpAddr) -> Option<InterfaceId> {
+        let homes = &self.index.homes;
+        let behind = homes.partition_point(|(range, _)| range.first() <= addr);
+        let (range, id) = homes.get(behind.checked_sub(1)?)?;
+        range.contains(addr).then_some(*id)
+    }
+
+    /// The uplinks: they come last.
+    pub(super) fn uplinks(&self) -> impl Iterator<Item = (InterfaceId, &Interface)> {
+        let first = self.interfaces.partition_point(|interface| interface.role != Role::Uplink);
+        let ids = (u32::try_from(first).expect("fewer interfaces than bytes of policy")..).map(InterfaceId);
+        ids.zip(&self.interfaces[first..])
+    }
+
     /// The uplink, if there is one.
     #[must_use]
     pub fn uplink(&self) -> Option<InterfaceId> {
-        self.interface_ids().find(|(_, interface)| interface.role == Role::Uplink).map(|(id, _)| id)
+        self.uplinks().next().map(|(id, _)| id)
     }
 
     /// The boxes whose flows may enter at a place, with their rules, in order of the rules.

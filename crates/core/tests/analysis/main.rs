@@ -2,6 +2,7 @@
 
 mod explain;
 mod matrix;
+mod pages;
 
 use jiff::civil::date;
 use jiff::tz::TimeZone;

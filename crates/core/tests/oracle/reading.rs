@@ -448,7 +448,8 @@ impl Reading<'_> {
     }
 }
 
-fn names(service: &Service, flow: &Flow) -> bool {
+/// Whether a flow is of a service.
+pub fn names(service: &Service, flow: &Flow) -> bool {
     if service.proto != flow.proto {
         return false;
     }

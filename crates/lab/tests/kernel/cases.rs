@@ -11,12 +11,16 @@ use segwall_lab::{Command, Emit, Options, Report, emit_nft};
 pub const ALL: &[(&str, fn())] = &[
     ("the_tutorial_has_no_differences", the_tutorial_has_no_differences),
     ("commands_in_hosts_reach_what_the_policy_says", commands_in_hosts_reach_what_the_policy_says),
+    (
+        "every_fault_that_changes_the_meaning_is_seen",
+        crate::mutations::every_fault_that_changes_the_meaning_is_seen,
+    ),
     ("random_policies_have_no_differences", random_policies_have_no_differences),
     ("two_hundred_segments_are_probed_within_a_minute", two_hundred_segments_are_probed_within_a_minute),
     ("the_branch_office_has_no_differences", the_branch_office_has_no_differences),
 ];
 
-fn load(name: &str, text: &str) -> (Policy, Ruleset) {
+pub fn load(name: &str, text: &str) -> (Policy, Ruleset) {
     let source = Source::new(name, text);
     let context = Context { today: Timestamp::now().to_zoned(TimeZone::UTC).date(), timezone: TimeZone::UTC };
     let loaded = policy::load(&source, &context);
