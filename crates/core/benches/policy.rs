@@ -1,5 +1,7 @@
 //! What each stage costs on generated policies: each segment reaches ten others on three services, management all.
 
+#![allow(missing_docs)] // criterion's macro writes a function without
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
