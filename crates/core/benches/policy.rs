@@ -1,5 +1,8 @@
 //! What each stage costs on generated policies: each segment reaches ten others on three services, management all.
 
+// The macro of criterion makes a public function without a word.
+#![allow(missing_docs)]
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
