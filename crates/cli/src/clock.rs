@@ -10,6 +10,11 @@ pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
+/// An instant to the second, for machines.
+pub fn second(at: Timestamp) -> String {
+    at.round(jiff::Unit::Second).unwrap_or(at).to_string()
+}
+
 /// The box's time zone: `TZ`, else `/etc/localtime`, else UTC. Zones by name come from the data compiled in.
 pub fn timezone() -> TimeZone {
     std::env::var("TZ").ok().and_then(|name| named(&name)).or_else(local).unwrap_or(TimeZone::UTC)

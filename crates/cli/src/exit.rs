@@ -12,6 +12,8 @@ pub enum Answer {
     Yes,
     /// No: errors, a failed expectation, a difference.
     No,
+    /// What a command that was run on the user's behalf said.
+    Of(u8),
 }
 
 impl Answer {
@@ -77,6 +79,7 @@ pub fn code(end: &Result<Answer, Failure>) -> ExitCode {
     ExitCode::from(match end {
         Ok(Answer::Yes) => 0,
         Ok(Answer::No) => 1,
+        Ok(Answer::Of(code)) => *code,
         Err(failure) => failure.code(),
     })
 }

@@ -81,10 +81,10 @@ fn spoofed(session: &Session<'_>, accepted: &[Probe], seed: u64) -> Vec<Probe> {
         for input in inputs {
             probes.push(Probe { kind: Kind::Spoofed, input: Place::Interface(input), ..*probe });
         }
-        // The box's address on another wire, and on the uplink.
+        // The box's address on another wire, and on the uplink, which is a lie on the uplink too.
         let family = Family::of(probe.src);
-        let boxes =
-            others(home, count, seed.wrapping_add(number as u64)).take(1).chain(internet.filter(|id| *id != home));
+        let elsewhere = others(home, count, seed.wrapping_add(number as u64)).take(1);
+        let boxes = elsewhere.chain(internet);
         for id in boxes {
             if let Some(src) = session.topology.host(id).gateway_address(family).filter(|src| *src != probe.dst) {
                 probes.push(Probe { kind: Kind::Spoofed, src, ..*probe });
@@ -236,9 +236,10 @@ fn hijacks(session: &mut Session<'_>, group: &[Probe], seed: u64) -> Result<(), 
     let mut shots: Vec<(Probe, Expected, Shot, bool)> = Vec::new();
     for (number, probe) in group.iter().enumerate() {
         let expected = session.expected(probe);
-        let (Place::Interface(a), Place::Interface(b)) = (expected.flow.input, expected.flow.output) else { continue };
+        let (a, b) = (expected.flow.input, expected.flow.output);
         let Header::Ports { dport, .. } = probe.header else { continue };
-        if expected.flow.sent.is_some() || a == b || !matches!(probe.proto, proto::TCP | proto::UDP) {
+        let broadcast = session.ruleset.is_broadcast(probe.dst);
+        if expected.flow.sent.is_some() || a == b || broadcast || !matches!(probe.proto, proto::TCP | proto::UDP) {
             continue;
         }
         let sport = KNOWN_PORT;
@@ -250,16 +251,23 @@ fn hijacks(session: &mut Session<'_>, group: &[Probe], seed: u64) -> Result<(), 
         known.push(tuple);
         let there = make(probe, probe.src, probe.dst, sport, dport);
         let back = make(probe, probe.dst, probe.src, dport, sport);
-        let right =
-            [(Place::Interface(a), Place::Interface(b), there), (Place::Interface(b), Place::Interface(a), back)];
-        for (from, via, packet) in right {
+        for (from, via, packet) in [(a, b, there), (b, a, back)] {
             shots.push((*probe, expected, Shot { from, via, content: Content::Fixed(packet) }, true));
         }
-        for wrong in others(a, count, seed.wrapping_add(number as u64)).filter(|id| *id != b) {
+        let home = |place: Place| match place {
+            Place::Interface(id) => id,
+            Place::Gateway | Place::Elsewhere => InterfaceId(0),
+        };
+        let mut wrong: Vec<InterfaceId> = others(home(a), count, seed.wrapping_add(number as u64)).collect();
+        wrong.extend(session.topology.internet());
+        wrong.sort_unstable();
+        wrong.dedup();
+        for wrong in wrong.into_iter().filter(|id| ![a, b].contains(&Place::Interface(*id))) {
             let from = Place::Interface(wrong);
-            let lies = [(Place::Interface(b), there), (Place::Interface(a), back)];
             // On the internet every outside address is at home.
-            for (via, packet) in lies.into_iter().filter(|(_, packet)| !is_at_home(session, wrong, packet.src)) {
+            for (via, packet) in
+                [(b, there), (a, back)].into_iter().filter(|(_, packet)| !is_at_home(session, wrong, packet.src))
+            {
                 shots.push((*probe, expected, Shot { from, via, content: Content::Fixed(packet) }, false));
             }
         }

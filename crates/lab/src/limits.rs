@@ -7,7 +7,7 @@ use segwall_core::ruleset::Reason;
 use segwall_packetset::{Header, Place};
 
 use crate::error::LabError;
-use crate::pairs;
+use crate::pairs::{self, Places};
 use crate::probe::{Kind, Probe};
 use crate::prober::{Content, Seen, Shot};
 use crate::report::compare;
@@ -27,6 +27,7 @@ const TOLERANCE: u64 = 2;
 pub fn run(
     session: &mut Session<'_>,
     texts: &[String],
+    places: &Places,
     inputs: &[Place],
     seed: u64,
     notes: &mut Vec<String>,
@@ -38,7 +39,7 @@ pub fn run(
         if open.is_empty() {
             break;
         }
-        let generated = pairs::from(session.ruleset, session.topology, *input, seed);
+        let generated = pairs::from(session.ruleset, session.topology, places, *input, seed);
         for probe in &generated.probes {
             let Some(rule) = alone(session, probe).filter(|rule| open.contains(rule)) else { continue };
             let Some(limit) = session.ruleset.rules[rule].limit else { continue };

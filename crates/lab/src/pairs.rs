@@ -14,9 +14,10 @@ use crate::probe::{Kind, Label, Probe};
 use crate::topology::Topology;
 
 /// Of the classes of a pair in one family at most this many combinations are probed; beyond, a sample of this size.
-/// Edges are always probed, one at a time.
 pub const CROSS_MAX: usize = 512;
-/// Representatives of a box's other dimensions beside which each of its edges is tried.
+/// Of a box, at most this many combinations of its ranges and services are probed, each with its edges.
+const ELEMENTS_MAX: usize = 1024;
+/// Where a box has no ranges on one side, or speaks of every protocol, so many stand for it.
 const BESIDE_MAX: usize = 2;
 /// Other addresses of the box that are tried from one zone, beside those that rules name.
 const OTHER_OWN_MAX: usize = 3;
@@ -48,7 +49,7 @@ pub struct Generated {
 
 /// Every class of flow that begins at this place.
 #[must_use]
-pub fn from(ruleset: &Ruleset, topology: &Topology, input: Place, seed: u64) -> Generated {
+pub fn from(ruleset: &Ruleset, topology: &Topology, places: &Places, input: Place, seed: u64) -> Generated {
     let mut generated = Generated::default();
     let targets = topology.ids().map(Place::Interface).chain((input != Place::Gateway).then_some(Place::Gateway));
     let boxes = boxes_of(ruleset, input);
@@ -57,7 +58,7 @@ pub fn from(ruleset: &Ruleset, topology: &Topology, input: Place, seed: u64) -> 
             boxes.iter().copied().filter(|flow_box| leads_to(ruleset, flow_box, to)).collect();
         let mut found = BTreeSet::new();
         for family in Family::BOTH {
-            let pair = Pair { ruleset, topology, input, to, family };
+            let pair = Pair { ruleset, topology, places, input, to, family };
             pair.classes(&relevant, &boxes, seed, &mut found, &mut generated.skipped);
             if to == Place::Gateway {
                 pair.first_contact(&mut found);
@@ -99,10 +100,57 @@ fn leads_to(ruleset: &Ruleset, flow_box: &FlowBox, to: Place) -> bool {
     }
 }
 
+/// Addresses of hosts behind each interface: what the kernel does not take for its own or for a broadcast.
+#[derive(Debug)]
+pub struct Places(Vec<(Vec<AddrRange>, Vec<AddrRange>)>);
+
+impl Places {
+    /// Of every interface.
+    #[must_use]
+    pub fn of(ruleset: &Ruleset, topology: &Topology) -> Self {
+        let mut own: Vec<AddrRange> = Vec::new();
+        for (addr, len) in topology.hosts.iter().flat_map(|host| &host.gateway_addresses) {
+            own.push(AddrRange::single(*addr));
+            let network = AddrRange::prefix(*addr, *len);
+            if *len + 1 < Family::of(*addr).bits() {
+                // Network and broadcast address; the first of an IPv6 subnet is every router's.
+                own.extend([AddrRange::single(network.first()), AddrRange::single(network.last())]);
+            }
+        }
+        let hosts = |id: InterfaceId, family: Family| {
+            let is_internet = topology.host(id).is_internet;
+            let universe: Vec<AddrRange> = if is_internet {
+                unicast(family)
+            } else {
+                let sources = ruleset.interface(id).sources.iter().copied();
+                sources.filter(|range| range.family() == family).collect()
+            };
+            let inside = ruleset.inside.iter().filter(|_| is_internet);
+            let holes: Vec<AddrRange> = own
+                .iter()
+                .chain(inside)
+                .filter(|hole| universe.iter().any(|whole| whole.overlaps(hole)))
+                .copied()
+                .collect();
+            without(&universe, &holes)
+        };
+        Self(topology.ids().map(|id| (hosts(id, Family::V4), hosts(id, Family::V6))).collect())
+    }
+
+    fn hosts(&self, id: InterfaceId, family: Family) -> &[AddrRange] {
+        let (v4, v6) = &self.0[id.index()];
+        match family {
+            Family::V4 => v4,
+            Family::V6 => v6,
+        }
+    }
+}
+
 /// Two zones and a family.
 struct Pair<'a> {
     ruleset: &'a Ruleset,
     topology: &'a Topology,
+    places: &'a Places,
     input: Place,
     to: Place,
     family: Family,
@@ -146,28 +194,10 @@ impl Pair<'_> {
             found.insert(self.probe(src, dst, item, &labels));
         };
         for view in &views {
-            let beside = |classes: &[Representative<IpAddr>], list: Option<&Vec<AddrRange>>| -> Vec<IpAddr> {
-                let fits = |class: &&Representative<IpAddr>| list.is_none_or(|list| holds(list, class.value));
-                classes.iter().filter(fits).map(|class| class.value).take(BESIDE_MAX).collect()
-            };
-            let srcs = beside(&src_classes, view.src.as_ref());
-            let dsts = beside(&dst_classes, view.dst.as_ref());
-            let (inner, edges) = self.view_items(view, &items);
-            for src in view.src.iter().flat_map(|ranges| address_edges(&sources, ranges)) {
-                for (dst, item) in product(&dsts, &inner) {
-                    push(src, dst, item);
-                }
-            }
-            for dst in view.dst.iter().flat_map(|ranges| address_edges(&destinations, ranges)) {
-                for (src, item) in product(&srcs, &inner) {
-                    push(src, dst, item);
-                }
-            }
-            for item in edges {
-                for (src, dst) in product(&srcs, &dsts) {
-                    push(src, dst, item);
-                }
-            }
+            let srcs = spots(&sources, view.src.as_ref(), &src_classes);
+            let dsts = spots(&destinations, view.dst.as_ref(), &dst_classes);
+            let services = self.service_spots(view, &items);
+            *skipped += around(&srcs, &dsts, &services, seed, &mut push);
         }
         let total = src_classes.len() * dst_classes.len() * items.len();
         let chosen = total.min(CROSS_MAX);
@@ -255,37 +285,15 @@ impl Pair<'_> {
                 let Place::Interface(id) = self.to else { return Vec::new() };
                 self.topology.host(id).gateway_address(self.family).into_iter().map(AddrRange::single).collect()
             }
-            Place::Interface(id) => self.hosts_of(id),
+            Place::Interface(id) => self.places.hosts(id, self.family).to_vec(),
             Place::Elsewhere => Vec::new(),
         }
-    }
-
-    /// Addresses of hosts behind an interface: what the kernel does not take for its own or for a broadcast.
-    fn hosts_of(&self, id: InterfaceId) -> Vec<AddrRange> {
-        let mut holes: Vec<AddrRange> = Vec::new();
-        for (addr, len) in self.topology.hosts.iter().flat_map(|host| &host.gateway_addresses) {
-            holes.push(AddrRange::single(*addr));
-            let network = AddrRange::prefix(*addr, *len);
-            if *len + 1 < Family::of(*addr).bits() {
-                // Network and broadcast address; the first of an IPv6 subnet is every router's.
-                holes.extend([AddrRange::single(network.first()), AddrRange::single(network.last())]);
-            }
-        }
-        let universe: Vec<AddrRange> = if self.topology.host(id).is_internet {
-            holes.extend(self.ruleset.inside.iter().copied());
-            unicast(self.family)
-        } else {
-            let sources = self.ruleset.interface(id).sources.iter().copied();
-            sources.filter(|range| range.family() == self.family).collect()
-        };
-        holes.retain(|hole| hole.family() == self.family);
-        without(&universe, &holes)
     }
 
     /// Destinations that the kernel takes to the target.
     fn destinations(&self, boxes: &[&FlowBox]) -> Vec<AddrRange> {
         match self.to {
-            Place::Interface(id) => self.hosts_of(id),
+            Place::Interface(id) => self.places.hosts(id, self.family).to_vec(),
             Place::Gateway => self.own_addresses(boxes),
             Place::Elsewhere => Vec::new(),
         }
@@ -393,22 +401,24 @@ impl Pair<'_> {
         Item { proto: self.icmp(), header: Header::Icmp { kind, code } }
     }
 
-    /// Of a box: some services inside it, and its edges.
-    fn view_items(&self, view: &View<'_>, items: &[Item]) -> (Vec<Item>, Vec<Item>) {
+    /// Each service of a box, with its edges; of a box that speaks of every protocol, some.
+    fn service_spots(&self, view: &View<'_>, items: &[Item]) -> Vec<Spot<Item>> {
         let Some(services) = view.services else {
-            return (
-                items.iter().copied().filter(|item| proto::has_ports(item.proto)).take(BESIDE_MAX).collect(),
-                Vec::new(),
-            );
+            let some = items.iter().filter(|item| proto::has_ports(item.proto)).take(BESIDE_MAX);
+            return some.map(|item| Spot { inner: *item, edges: Vec::new() }).collect();
         };
-        let inner = items.iter().copied().filter(|item| services.iter().any(|service| names(service, item)));
-        let mut edges = Vec::new();
-        for service in services {
-            if let Ports::Range(range) = service.ports {
-                edges.extend(port_edges(range).into_iter().map(|port| ports(service.proto, port)));
+        let spot = |service: &Service| match service.ports {
+            Ports::Range(range) => {
+                let middle = range.first + (range.last - range.first) / 2;
+                let edges = port_edges(range).into_iter().map(|port| ports(service.proto, port)).collect();
+                Some(Spot { inner: ports(service.proto, middle), edges })
             }
-        }
-        (inner.take(BESIDE_MAX).collect(), edges)
+            Ports::Icmp { .. } | Ports::All => {
+                let mut named = items.iter().filter(|item| names(service, item)).copied();
+                Some(Spot { inner: named.next()?, edges: named.take(BESIDE_MAX).collect() })
+            }
+        };
+        services.iter().filter_map(spot).collect()
     }
 
     /// What a host without an address sends to the box, and what it must not be able to send.
@@ -451,6 +461,59 @@ impl Pair<'_> {
     }
 }
 
+/// A value inside a range of a box, and the range's edges.
+struct Spot<T> {
+    inner: T,
+    edges: Vec<T>,
+}
+
+/// Each range of a box on its own: an emitter makes an element of its own of it. Where the box has no ranges, some
+/// classes.
+fn spots(
+    universe: &[AddrRange],
+    ranges: Option<&Vec<AddrRange>>,
+    classes: &[Representative<IpAddr>],
+) -> Vec<Spot<IpAddr>> {
+    let Some(ranges) = ranges else {
+        return classes.iter().take(BESIDE_MAX).map(|class| Spot { inner: class.value, edges: Vec::new() }).collect();
+    };
+    let spot = |range: &AddrRange| {
+        let part = universe.iter().find_map(|whole| whole.intersection(range))?;
+        let edges = address_edges(universe, std::slice::from_ref(range));
+        Some(Spot { inner: part.nth(part.len() / 2).unwrap_or(part.first()), edges })
+    };
+    ranges.iter().filter_map(spot).collect()
+}
+
+/// Every element a box may be made of, and around it the edges of each of its sides, the other sides held inside. How
+/// many elements were left out because the box has too many.
+fn around(
+    srcs: &[Spot<IpAddr>],
+    dsts: &[Spot<IpAddr>],
+    services: &[Spot<Item>],
+    seed: u64,
+    push: &mut impl FnMut(IpAddr, IpAddr, Item),
+) -> u64 {
+    let total = srcs.len() * dsts.len() * services.len();
+    let chosen = total.min(ELEMENTS_MAX);
+    // Where not all fit, at least every range and every service is among them.
+    let each = if total == chosen { 0 } else { srcs.len().max(dsts.len()).max(services.len()) };
+    let numbers = (0..chosen).map(|number| {
+        let at = if total == chosen { number } else { sample(seed, number, total) };
+        let rest = at / srcs.len();
+        (at % srcs.len(), rest % dsts.len(), rest / dsts.len())
+    });
+    let corners = (0..each).map(|number| (number % srcs.len(), number % dsts.len(), number % services.len()));
+    for (src, dst, service) in numbers.chain(corners) {
+        let (src, dst, service) = (&srcs[src], &dsts[dst], &services[service]);
+        push(src.inner, dst.inner, service.inner);
+        src.edges.iter().for_each(|edge| push(*edge, dst.inner, service.inner));
+        dst.edges.iter().for_each(|edge| push(src.inner, *edge, service.inner));
+        service.edges.iter().for_each(|edge| push(src.inner, dst.inner, *edge));
+    }
+    u64::try_from(total - chosen).unwrap_or(u64::MAX)
+}
+
 fn ports(proto: u8, dport: u16) -> Item {
     Item { proto, header: Header::Ports { sport: 0, dport } }
 }
@@ -480,10 +543,6 @@ fn named_services(views: &[View<'_>]) -> Vec<Service> {
     services.sort_by_key(|service| (width(service), *service));
     services.dedup();
     services
-}
-
-fn product<'a, A: Copy, B: Copy>(first: &'a [A], second: &'a [B]) -> impl Iterator<Item = (A, B)> + 'a {
-    first.iter().flat_map(move |a| second.iter().map(move |b| (*a, *b)))
 }
 
 /// A place in `0..total`, the same for the same seed (SplitMix64).

@@ -11,7 +11,7 @@ use segwall_packetset::Place;
 use crate::connections;
 use crate::error::LabError;
 use crate::limits;
-use crate::pairs;
+use crate::pairs::{self, Places};
 use crate::prober::Prober;
 use crate::report::{Report, Tally};
 use crate::session::Session;
@@ -66,6 +66,7 @@ pub fn run(
     let variants = variants(&ruleset, options.now);
     // What is loaded never knows the addresses that an uplink is given later.
     let loaded = self::variants(written, options.now);
+    let places = Places::of(&ruleset, &topology);
     let inputs: Vec<Place> = topology.ids().map(Place::Interface).chain([Place::Gateway]).collect();
     // For each variant: load, every input, connections; at last limits.
     let steps = u64::try_from(variants.len() * (inputs.len() + 2) + 2).expect("counted in 64 bits");
@@ -91,7 +92,7 @@ pub fn run(
         };
         for input in &inputs {
             step("probing every class of flow");
-            let generated = pairs::from(ruleset, &topology, *input, options.seed);
+            let generated = pairs::from(ruleset, &topology, &places, *input, options.seed);
             session.tally.skipped += generated.skipped;
             session.run(&generated.probes)?;
         }
@@ -116,7 +117,7 @@ pub fn run(
             tally: &mut tally,
             accepted: BTreeMap::new(),
         };
-        limits::run(&mut session, &texts, &inputs, options.seed, &mut notes)?;
+        limits::run(&mut session, &texts, &places, &inputs, options.seed, &mut notes)?;
     }
     Ok(tally.finish(&topology, notes, started.elapsed().as_secs_f64()))
 }

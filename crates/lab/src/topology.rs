@@ -1,5 +1,6 @@
 //! The network of a policy as a value: who is wired to whom, with which addresses.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use segwall_core::policy::{Policy, Wiring};
@@ -12,6 +13,8 @@ use segwall_packetset::{AddrRange, Family, InterfaceId, Place};
 pub struct Topology {
     /// One for each interface of the ruleset; [`InterfaceId`] is the index.
     pub hosts: Vec<Host>,
+    /// What the gateway's kernel takes for its own: its addresses, and the ends of its networks that mean all of them.
+    own: BTreeSet<IpAddr>,
 }
 
 /// An interface of the gateway and the host at the other end of its wire.
@@ -62,6 +65,16 @@ impl Host {
     }
 }
 
+/// An address of the gateway, and the address of its network that every host (IPv4) or every router (IPv6) hears.
+fn own_ends((addr, len): &(IpAddr, u8)) -> impl Iterator<Item = IpAddr> + use<> {
+    let network = AddrRange::prefix(*addr, *len);
+    let everybody = match addr {
+        IpAddr::V4(_) => (*len < 31).then(|| network.last()),
+        IpAddr::V6(_) => (*len < 127).then(|| network.first()),
+    };
+    [*addr].into_iter().chain(everybody)
+}
+
 fn is_link_local(addr: IpAddr) -> bool {
     matches!(addr, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
@@ -84,7 +97,8 @@ impl Topology {
             };
             hosts.push(host);
         }
-        (Self { hosts }, ruleset)
+        let own = hosts.iter().flat_map(|host| &host.gateway_addresses).flat_map(own_ends).collect();
+        (Self { hosts, own }, ruleset)
     }
 
     /// The host at an interface.
@@ -108,22 +122,11 @@ impl Topology {
     /// multicasts, the anycast address of its IPv6 subnets), to a segment, or to the uplink.
     #[must_use]
     pub fn route(&self, ruleset: &Ruleset, dst: IpAddr) -> Place {
-        let own = self.hosts.iter().flat_map(|host| &host.gateway_addresses).any(|(addr, len)| {
-            *addr == dst
-                || match dst {
-                    IpAddr::V4(_) => {
-                        *len < 31 && Family::of(*addr) == Family::V4 && AddrRange::prefix(*addr, *len).last() == dst
-                    }
-                    IpAddr::V6(_) => {
-                        *len < 127 && Family::of(*addr) == Family::V6 && AddrRange::prefix(*addr, *len).first() == dst
-                    }
-                }
-        });
         let multicast = match dst {
             IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
             IpAddr::V6(v6) => v6.is_multicast(),
         };
-        if own || multicast { Place::Gateway } else { ruleset.route(dst) }
+        if multicast || self.own.contains(&dst) { Place::Gateway } else { ruleset.route(dst) }
     }
 
     /// A name for people.

@@ -47,7 +47,7 @@ fn table(matrix: &Matrix, mark: &dyn Fn(&str, &str) -> Option<Mark>) -> String {
         table.force_no_tty()
     };
     let bold = |text: &str| Cell::new(text).add_attribute(Attribute::Bold);
-    table.set_header(std::iter::once(bold("from \\ to")).chain(matrix.zones.iter().map(|zone| bold(zone))));
+    table.set_header(std::iter::once(bold("from ↓ to →")).chain(matrix.zones.iter().map(|zone| bold(zone))));
     for from in &matrix.zones {
         let cells = matrix.zones.iter().map(|to| {
             let words = declared(matrix, from, to);

@@ -5,10 +5,11 @@ use schemars::JsonSchema;
 use segwall_lab::{LabError, Options, Progress, Report};
 use serde::Serialize;
 
-use super::lab_report;
+use super::{lab_report, lab_shell};
 use crate::args::{Format, PolicyArg};
 use crate::exit::{Answer, Failure};
 use crate::input::Location;
+use crate::text::Escaped;
 use crate::{clock, json, load, out};
 
 /// Build the network in namespaces and try every class of flow with real packets
@@ -19,7 +20,8 @@ use crate::{clock, json, load, out};
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
   segwall lab segwall.toml
-  segwall lab --format json segwall.toml")]
+  segwall lab --format json segwall.toml
+  segwall lab shell guest -p segwall.toml -- ping -c 1 192.168.10.10")]
 pub struct Args {
     #[command(flatten)]
     policy: PolicyArg,
@@ -29,6 +31,13 @@ pub struct Args {
     /// How to print
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
+    #[command(subcommand)]
+    sub: Option<Sub>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Sub {
+    Shell(lab_shell::Args),
 }
 
 /// `lab`'s own data.
@@ -41,6 +50,9 @@ pub struct Data {
 
 /// Runs it.
 pub fn run(args: Args) -> Result<Answer, Failure> {
+    if let Some(Sub::Shell(args)) = args.sub {
+        return lab_shell::run(args);
+    }
     let checked = match load::sound::<Data>("lab", &Location::of(args.policy.policy), args.format)? {
         Ok(checked) => checked,
         Err(answer) => return Ok(answer),
@@ -78,6 +90,12 @@ fn bar() -> ProgressBar {
 
 /// What the box or its kernel refused, with everything that led to it.
 pub fn refused(error: LabError) -> Failure {
+    if let LabError::UnknownHost { name, known } = &error {
+        return Failure::Usage {
+            what: format!("there is no segment `{}`", Escaped(name)),
+            help: format!("there are: {known}"),
+        };
+    }
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);
     while let Some(inner) = cause {

@@ -57,8 +57,7 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
     let matrix = analysis::matrix(&checked.policy, &checked.ruleset, At::Instant(now));
     match args.format {
         Format::Json => {
-            let at = now.round(jiff::Unit::Second).unwrap_or(now).to_string();
-            return json::print("matrix", Answer::Yes, Vec::new(), Some(Data { at, matrix }));
+            return json::print("matrix", Answer::Yes, Vec::new(), Some(Data { at: clock::second(now), matrix }));
         }
         Format::Csv => out::print_plain(&csv(&matrix))?,
         Format::Table => out::print(&(grid::draw(&matrix, &|_, _| None) + &grid::needs(&matrix)))?,

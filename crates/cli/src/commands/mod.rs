@@ -2,11 +2,14 @@
 
 mod check;
 mod completions;
+mod explain;
+mod explain_code;
 mod grid;
 mod init;
 mod init_questions;
 mod lab;
 mod lab_report;
+mod lab_shell;
 mod man;
 mod matrix;
 mod render;
@@ -22,6 +25,7 @@ pub enum Command {
     Init(init::Args),
     Check(check::Args),
     Matrix(matrix::Args),
+    Explain(explain::Args),
     Render(render::Args),
     Lab(lab::Args),
     Schema(schema::Args),
@@ -35,6 +39,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(args),
         Command::Matrix(args) => matrix::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Render(args) => render::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Schema(args) => schema::run(&args),

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{check, lab, matrix, render};
+use super::{check, explain, lab, matrix, render};
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
 
@@ -21,6 +21,7 @@ pub struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
     Check,
+    Explain,
     Lab,
     Matrix,
     Render,
@@ -38,6 +39,7 @@ pub fn run(args: &Args) -> Result<Answer, Failure> {
 fn shape(output: Output) -> Schema {
     match output {
         Output::Check => schema_for!(Envelope<check::Data>),
+        Output::Explain => schema_for!(Envelope<explain::Data>),
         Output::Lab => schema_for!(Envelope<lab::Data>),
         Output::Matrix => schema_for!(Envelope<matrix::Data>),
         Output::Render => schema_for!(Envelope<render::Data>),

@@ -71,7 +71,8 @@ fn modules_of_core_know_only_those_before() {
 fn modules_used(file: &File) -> Vec<String> {
     let code: String = file.code().map(|(_, line)| format!("{line}\n")).collect();
     // In a file of a top-level module `super::` stays inside it, but for the module's own root.
-    let is_root = file.path.ends_with("/mod.rs") || file.path.matches('/').count() == 3;
+    let inside = file.path.strip_prefix("crates/core/src/").unwrap_or_default();
+    let is_root = !inside.contains('/') || (inside.ends_with("/mod.rs") && inside.matches('/').count() == 1);
     let prefixes: &[&str] = if is_root { &["crate::", "super::"] } else { &["crate::"] };
     let mut used = Vec::new();
     for prefix in prefixes {

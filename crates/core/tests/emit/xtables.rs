@@ -151,7 +151,13 @@ impl Machine<'_> {
                     value();
                     continue;
                 }
-                "-i" => value() == self.name(flow.input),
+                "-i" => {
+                    let name = self.name(flow.input);
+                    match value() {
+                        "lo" => false, // the caller's packets come by an interface or are the box's own
+                        wanted => wanted.strip_suffix('+').map_or(name == wanted, |begin| name.starts_with(begin)),
+                    }
+                }
                 "-o" => {
                     let name = value();
                     assert!(!name.is_empty());

@@ -11,12 +11,14 @@ use segwall_lab::{Command, Emit, Options, Report, emit_nft};
 pub const ALL: &[(&str, fn())] = &[
     ("the_tutorial_has_no_differences", the_tutorial_has_no_differences),
     ("commands_in_hosts_reach_what_the_policy_says", commands_in_hosts_reach_what_the_policy_says),
+    ("tiny_networks_have_no_differences", tiny_networks_have_no_differences),
+    ("every_fault_that_changes_the_meaning_is_seen", crate::mutations::every_fault_that_changes_the_meaning_is_seen),
     ("random_policies_have_no_differences", random_policies_have_no_differences),
     ("two_hundred_segments_are_probed_within_a_minute", two_hundred_segments_are_probed_within_a_minute),
     ("the_branch_office_has_no_differences", the_branch_office_has_no_differences),
 ];
 
-fn load(name: &str, text: &str) -> (Policy, Ruleset) {
+pub fn load(name: &str, text: &str) -> (Policy, Ruleset) {
     let source = Source::new(name, text);
     let context = Context { today: Timestamp::now().to_zoned(TimeZone::UTC).date(), timezone: TimeZone::UTC };
     let loaded = policy::load(&source, &context);
@@ -125,4 +127,52 @@ fn place_error(zone: &str) -> String {
     let command = Command { zone, program: "true".as_ref(), args: &[] };
     let at = At::Instant(Timestamp::now());
     segwall_lab::shell(&policy, &ruleset, &emit_nft, at, &command, &mut |_| {}).unwrap_err().to_string()
+}
+
+/// Networks with hardly an address, no uplink, a segment untagged on the trunk, one without IPv4.
+fn tiny_networks_have_no_differences() {
+    let text = r#"
+[gateway]
+trunk = "eth0"
+
+[segments.native]
+interface = "eth0"
+subnets = ["10.0.0.0/30", "fd00::/126"]
+
+[segments.pair]
+vlan = 2
+subnets = ["10.0.0.4/31"]
+
+[segments.six]
+vlan = 3
+subnets = ["fd00:6::/127"]
+
+[segments.wide]
+vlan = 4094
+subnets = ["10.1.0.0/16", "10.2.0.0/24", "fd00:7::/48"]
+routes = [{ to = "10.3.0.0/16", via = "10.1.0.2" }]
+
+[[accept]]
+from = "native"
+to = "segments"
+service = ["tcp/1-65535", "ping"]
+
+[[accept]]
+from = "wide"
+to = "wide"
+service = ["ssh", "udp/1", "esp", "gre", "sctp/65535", "udplite/5", "dccp/7"]
+
+[[accept]]
+from = ["pair", "six"]
+to = "gateway"
+service = "ssh"
+
+[[reject]]
+from = "six"
+to = "wide"
+"#;
+    let (policy, ruleset) = load("tiny.toml", text);
+    let report = run(&policy, &ruleset, &emit_nft);
+    show(&report);
+    assert_eq!(report.differences_total, 0);
 }

@@ -6,6 +6,15 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod cases;
+#[path = "../../../core/tests/emit/machine.rs"]
+#[allow(dead_code, reason = "the emitter's own test uses all of it")]
+mod machine;
+mod mutations;
+#[path = "../../../core/tests/oracle/packets.rs"]
+mod packets;
+#[path = "../../../core/tests/oracle/reading.rs"]
+#[allow(dead_code, reason = "the oracle's own test uses all of it")]
+mod reading;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;

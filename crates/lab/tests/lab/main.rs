@@ -9,6 +9,7 @@ mod common;
 mod examples;
 #[path = "../../../host/tests/harness/mod.rs"]
 mod harness;
+mod mutations;
 mod random;
 
 use std::process::ExitCode;
@@ -16,6 +17,6 @@ use std::process::ExitCode;
 use harness::Case;
 
 fn main() -> ExitCode {
-    let inside: Vec<Case> = [examples::ALL, random::ALL].concat();
+    let inside: Vec<Case> = [examples::ALL, random::ALL, mutations::ALL].concat();
     harness::run(&[], || segwall_lab::isolate().map(drop), &inside)
 }

@@ -12,6 +12,8 @@ use super::words;
 use crate::policy::Verdict;
 use crate::ruleset::{At, Dst, FlowBox, Interface, Need, Origin, Path, Role, Rule, Ruleset, Side};
 
+/// Interfaces that are compared one by one.
+const DISPATCH_MAX: usize = 4;
 const ACCEPT_LOG: &str = "sw_accept_log";
 
 struct Build<'a> {
@@ -41,9 +43,13 @@ pub(super) fn table(ruleset: &Ruleset, at: At, family: Family) -> Table {
     build.table.push(ACCEPT_LOG, "-j ACCEPT".to_owned());
     build.table.push("INPUT", "-i lo -j ACCEPT".to_owned());
     build.table.push("OUTPUT", "-o lo -j ACCEPT".to_owned());
+    let mut names: Vec<(&str, InterfaceId)> =
+        ruleset.interface_ids().map(|(id, interface)| (interface.name.as_str(), id)).collect();
+    names.sort_unstable();
+    dispatch(&mut build.table, "INPUT", &names, 0, &Way::Input);
+    dispatch(&mut build.table, "FORWARD", &names, 0, &Way::Forward);
     for (id, interface) in ruleset.interface_ids() {
-        for (hook, way) in [("INPUT", Way::Input(id)), ("FORWARD", Way::Forward(id))] {
-            build.table.push(hook, format!("-i {} -g {}", interface.name, way.chain()));
+        for way in [Way::Input(id), Way::Forward(id)] {
             build.antispoof(way, interface);
             build.way(way, &way.genuine());
         }
@@ -52,6 +58,37 @@ pub(super) fn table(ruleset: &Ruleset, at: At, family: Family) -> Table {
     build.table.push("FORWARD", Reason::UnknownInterface.goto());
     build.way(Way::Output, "OUTPUT");
     build.table
+}
+
+/// Sends packets to their input interface's chain: by common beginnings of names, so that none passes hundreds of them.
+fn dispatch(
+    table: &mut Table,
+    chain: &str,
+    names: &[(&str, InterfaceId)],
+    common: usize,
+    way: &dyn Fn(InterfaceId) -> Way,
+) {
+    let direct = |table: &mut Table, (name, id): (&str, InterfaceId)| {
+        table.push(chain, format!("-i {name} -g {}", way(id).chain()));
+    };
+    if names.len() <= DISPATCH_MAX {
+        names.iter().for_each(|one| direct(table, *one));
+        return;
+    }
+    // Names are ASCII; sorted, so that equal beginnings stand together.
+    for group in names.chunk_by(|(a, _), (b, _)| a.as_bytes().get(common) == b.as_bytes().get(common)) {
+        match group {
+            [one] => direct(table, *one),
+            [(first, id), .., (last, _)] => {
+                let shared = first.bytes().zip(last.bytes()).take_while(|(a, b)| a == b).count();
+                let next = format!("{}_{shared}", way(*id).chain());
+                table.push(chain, format!("-i {}+ -j {next}", &first[..shared]));
+                table.chain(&next);
+                dispatch(table, &next, group, shared, way);
+            }
+            [] => {}
+        }
+    }
 }
 
 impl Build<'_> {

@@ -73,7 +73,7 @@ fn sent_to(ruleset: &Ruleset, translation: &Translation, hairpin: bool) -> Optio
     }
     // Addresses come and go: the kernel knows them. From a segment every address of the box is local; those that are no
     // uplink's are known.
-    let mut parts = vec![Part::Family(family), Part::Local { here: !hairpin }];
+    let mut parts = vec![Part::Local { here: !hairpin }];
     let mut never = Vec::new();
     if family == Family::V6 {
         never.push(link_local());
@@ -97,29 +97,56 @@ fn service(proto: u8, ports: PortRange) -> [Part; 2] {
     [among(Field::Proto, vec![Key::Byte(proto)]), among(Field::Dport, vec![Key::ports(ports)])]
 }
 
-fn dnat_rules(ruleset: &Ruleset, translation: &Translation) -> Vec<Rule> {
-    let mut rules = Vec::new();
+/// Ports and sources of one translation, then the rest of what it asks for.
+fn dnat_rule(translation: &Translation, hairpin: bool, rest: Vec<Part>) -> Rule {
     let family = Family::of(translation.to);
-    for hairpin in [false, true] {
-        if hairpin && !translation.hairpin {
-            continue;
-        }
-        let Some(sent) = sent_to(ruleset, translation, hairpin) else { continue };
-        let mut parts = if hairpin {
-            vec![Part::Lookup { fields: vec![Field::In], not: false, set: SEGMENTS.to_owned() }]
-        } else {
-            vec![among(Field::In, vec![name(translation.uplink)])]
-        };
-        // Ports first: few packets get past them.
-        parts.extend(service(translation.proto, translation.ports));
-        if let (Some(from), false) = (&translation.from, hairpin) {
-            parts.push(among(Field::Src(family), from.iter().map(|range| Key::addresses(*range)).collect()));
-        }
-        parts.extend(sent);
-        parts.push(Part::Do(Action::Dnat(translation.to, translation.to_port)));
-        rules.push(Rule::new(parts).lines(vec![translation.line]));
+    let mut parts = service(translation.proto, translation.ports).to_vec();
+    if let (Some(from), false) = (&translation.from, hairpin) {
+        parts.push(among(Field::Src(family), from.iter().map(|range| Key::addresses(*range)).collect()));
     }
-    rules
+    parts.extend(rest);
+    parts.push(Part::Do(Action::Dnat(translation.to, translation.to_port)));
+    Rule::new(parts).lines(vec![translation.line])
+}
+
+/// The prerouting chain and those it jumps to: one for each uplink, family and direction, so that packets to somewhere
+/// else pass two rules and no list of ports.
+fn prerouting(ruleset: &Ruleset) -> Vec<Chain> {
+    let mut base = Vec::new();
+    let mut chains = Vec::new();
+    for (id, uplink) in ruleset.interface_ids() {
+        for family in Family::BOTH {
+            for hairpin in [false, true] {
+                let list: Vec<&Translation> = ruleset
+                    .translations
+                    .iter()
+                    .filter(|one| one.uplink == id && Family::of(one.to) == family && (one.hairpin || !hairpin))
+                    .collect();
+                let Some(sent) = list.first().and_then(|one| sent_to(ruleset, one, hairpin)) else { continue };
+                // Known addresses are asked for once. Asking the kernel costs more than a list of ports: that comes last.
+                let (first, last) =
+                    if uplink.dynamic { (vec![Part::Family(family)], sent) } else { (sent, Vec::new()) };
+                let input = if hairpin {
+                    Part::Lookup { fields: vec![Field::In], not: false, set: SEGMENTS.to_owned() }
+                } else {
+                    among(Field::In, vec![name(id)])
+                };
+                let number = match family {
+                    Family::V4 => 4,
+                    Family::V6 => 6,
+                };
+                let chain = format!("{}{number}_{}", if hairpin { "hairpin" } else { "forwarded" }, id.0);
+                let jump = Part::Do(Action::Jump(chain.clone()));
+                base.push(Rule::new(std::iter::once(input).chain(first).chain([jump]).collect::<Vec<Part>>()));
+                let rules = list.iter().map(|one| dnat_rule(one, hairpin, last.clone())).collect();
+                chains.push(Chain { name: chain, base: None, rules });
+            }
+        }
+    }
+    if !base.is_empty() {
+        chains.push(Chain { name: "prerouting".to_owned(), base: Some(Base::Prerouting), rules: base });
+    }
+    chains
 }
 
 fn masquerade_rules(ruleset: &Ruleset) -> Vec<Rule> {
@@ -158,15 +185,14 @@ fn masquerade_rules(ruleset: &Ruleset) -> Vec<Rule> {
     rules
 }
 
-/// The nat chains.
+/// The nat chains, where the policy has any use for them.
 pub(super) fn chains(ruleset: &Ruleset) -> Vec<Chain> {
-    let prerouting = ruleset.translations.iter().flat_map(|one| dnat_rules(ruleset, one)).collect();
-    let postrouting = masquerade_rules(ruleset);
-    [("prerouting", Base::Prerouting, prerouting), ("postrouting", Base::Postrouting, postrouting)]
-        .into_iter()
-        .filter(|(_, _, rules): &(_, _, Vec<Rule>)| !rules.is_empty())
-        .map(|(name, base, rules)| Chain { name: name.to_owned(), base: Some(base), rules })
-        .collect()
+    let mut chains = prerouting(ruleset);
+    let rules = masquerade_rules(ruleset);
+    if !rules.is_empty() {
+        chains.push(Chain { name: "postrouting".to_owned(), base: Some(Base::Postrouting), rules });
+    }
+    chains
 }
 
 /// Matches for exactly what one translation made, in the forward hook.
