@@ -9,6 +9,7 @@ mod classes;
 mod connections;
 mod error;
 mod frame;
+mod hijack;
 mod limits;
 mod pairs;
 mod probe;

@@ -1,5 +1,6 @@
 //! Services and ends in the policy's own words.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -17,6 +18,8 @@ pub(super) struct Words<'p> {
     policy: &'p Policy,
     /// Names with what they stand for: the file's own first, then built-in ones, those of many services first.
     services: Vec<(&'p str, Vec<Service>)>,
+    /// Lists that were asked for: many rules share few.
+    known: RefCell<BTreeMap<Vec<Service>, Vec<String>>>,
     /// Hosts and sets by their addresses.
     named: BTreeMap<(Zone, Vec<AddrRange>), &'p str>,
 }
@@ -48,12 +51,21 @@ impl<'p> Words<'p> {
             let addresses = host.addresses.iter().copied().map(AddrRange::single).collect();
             named.insert((Zone::Segment(host.segment), AddrRange::merge(addresses)), host.name.as_str());
         }
-        Self { policy, services: own, named }
+        Self { policy, services: own, known: RefCell::default(), named }
     }
 
     /// The words for services, each once: `https, dns, tcp/8000-8100`.
     pub fn services(&self, services: Option<&[Service]>) -> Vec<String> {
         let Some(services) = services else { return vec![EVERYTHING.to_owned()] };
+        if let Some(words) = self.known.borrow().get(services) {
+            return words.clone();
+        }
+        let words = self.services_anew(services);
+        self.known.borrow_mut().insert(services.to_vec(), words.clone());
+        words
+    }
+
+    fn services_anew(&self, services: &[Service]) -> Vec<String> {
         let mut left = sorted(services.to_vec());
         let mut words: Vec<(Service, String)> = Vec::new();
         for (name, parts) in &self.services {

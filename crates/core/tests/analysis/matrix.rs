@@ -44,7 +44,7 @@ fn the_branch() {
     server > plant: ping, plc, modbus → controllers
     server > internet: https, esp → partners
     visitor > internet: everything, but not smtp, tcp/135-139, everything → 198.51.100.128/25, udp/3478-3481 (scheduled, not now)
-    visitor > gateway: ntp (limited)
+    visitor > gateway: http-alt (limited)
     internet > server: https → portal (forwarded); from partners: ssh → files (forwarded)
     ");
 }

@@ -267,6 +267,7 @@ fn commands_run_in_a_namespace() {
 }
 
 /// A copy of this test binary starts a child and is killed; the child must go too.
+#[allow(clippy::zombie_processes)] // that is what it tests
 fn children_die_with_us() {
     use nix::sys::signal::{Signal, kill};
     use nix::sys::wait::waitpid;
@@ -277,6 +278,7 @@ fn children_die_with_us() {
     #[allow(unsafe_code)]
     match unsafe { fork() }.unwrap() {
         ForkResult::Child => {
+            #[expect(clippy::zombie_processes, reason = "this process is killed before its child")]
             let child = exec::spawn(&netns, Command::new("sleep").arg("600")).unwrap();
             write(&writer, &child.id().to_ne_bytes()).unwrap();
             loop {

@@ -3,6 +3,16 @@
 //! One chain per hook. New connections are looked up in flat sets whose keys are what the policy names; only port and
 //! address ranges need interval sets. The order in every hook is the oracle's: anti-spoofing, connection state, what no
 //! drop cancels, drops, rejects, accepts, drop.
+//!
+//! What a reader of the rules may wonder about:
+//! - A reject answers TCP with a reset and everything else with "administratively prohibited": the sender learns that a
+//!   rule forbids it, not that nobody listens.
+//! - What a segment needs and no drop cancels is accepted before rules that write down, so it is not written down.
+//! - Neighbour discovery is accepted with hop limit 255 only and MLD with 1: what the protocols demand of neighbours.
+//! - The kernel's `meta day` follows the kernel's own time zone (`hwclock --systz` with a clock in local time sets it),
+//!   hours and instants are UTC. Texts are loaded with `TZ=UTC`.
+//! - `ct original proto-dst` cannot be part of a key in nft 1.0.6: accepts of port forwards are rules, behind one match
+//!   on translated connections.
 
 mod antispoof;
 mod disjoint;
