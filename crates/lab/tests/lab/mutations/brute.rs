@@ -209,7 +209,6 @@ impl Brute<'_> {
             cuts.program(program);
         }
         self.ruleset_cuts(&mut cuts);
-        let addresses = cuts.addresses(family);
         let edges: Vec<IpAddr> = self
             .topology
             .hosts
@@ -220,6 +219,9 @@ impl Brute<'_> {
                 [network.first(), network.last()]
             })
             .collect();
+        // They stand for nobody but themselves.
+        cuts.ranges.extend(edges.iter().copied().map(AddrRange::single));
+        let (addresses, others) = cuts.addresses(family);
         let is_own = |addr: IpAddr| self.own().any(|(_, own)| own == addr);
         let source = |addr: &IpAddr| {
             is_unspecified(*addr)
@@ -233,8 +235,7 @@ impl Brute<'_> {
         };
         // Broadcast addresses of our wires; network addresses mean different things to different kernels.
         let broadcasts = edges.iter().copied().filter(|edge| edge.is_ipv4() && self.ruleset.is_broadcast(*edge));
-        let plain =
-            addresses.iter().copied().filter(|addr| is_own(*addr) || (is_unicast(*addr) && !edges.contains(addr)));
+        let plain = others.iter().copied().filter(|addr| is_own(*addr) || (is_unicast(*addr) && !edges.contains(addr)));
         let destinations: BTreeSet<IpAddr> =
             plain.chain(groups).chain(broadcasts).filter(|a| Family::of(*a) == family).collect();
         Space {

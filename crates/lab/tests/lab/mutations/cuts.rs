@@ -75,8 +75,8 @@ impl Cuts {
         }
     }
 
-    /// One address of each class: those that lie in the same ranges.
-    pub fn addresses(&self, family: Family) -> Vec<IpAddr> {
+    /// Two addresses of each class, or one twice: a class is what lies in the same ranges.
+    pub fn addresses(&self, family: Family) -> (Vec<IpAddr>, Vec<IpAddr>) {
         let ranges: Vec<&AddrRange> = self.ranges.iter().filter(|range| range.family() == family).collect();
         let mut starts: BTreeSet<IpAddr> = BTreeSet::from([AddrRange::all(family).first()]);
         for range in &ranges {
@@ -85,7 +85,15 @@ impl Cuts {
         }
         let mut seen = BTreeSet::new();
         let signature = |addr: IpAddr| -> Vec<bool> { ranges.iter().map(|range| range.contains(addr)).collect() };
-        starts.into_iter().filter(|start| seen.insert(signature(*start))).collect()
+        let mut pairs = Vec::new();
+        let mut later = starts.iter().skip(1);
+        for start in &starts {
+            let next = later.next().and_then(|next| AddrRange::single(*next).before());
+            if seen.insert(signature(*start)) {
+                pairs.push((*start, next.unwrap_or(AddrRange::all(family).last())));
+            }
+        }
+        pairs.into_iter().unzip()
     }
 
     fn port_classes(&self) -> Vec<u16> {
