@@ -1,6 +1,7 @@
 //! What each stage costs on generated policies: each segment reaches ten others on three services, management all.
 
-#![allow(missing_docs)] // criterion's macro writes a function without
+// The macro of criterion makes a public function without a word.
+#![allow(missing_docs)]
 
 use std::hint::black_box;
 
