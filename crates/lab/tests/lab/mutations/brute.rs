@@ -13,7 +13,9 @@ use segwall_core::emit::nft::{Action, Base, Field, Key, Part, Program, Type};
 use segwall_core::policy::{Ports, Verdict};
 use segwall_core::ruleset::{At, Dst, Ruleset, private_ipv4};
 use segwall_lab::Topology;
-use segwall_packetset::{AddrRange, CtState, Family, Flow, Header, InterfaceId, Packet, Place, PortRange, Sent, TcpFlags, proto};
+use segwall_packetset::{
+    AddrRange, CtState, Family, Flow, Header, InterfaceId, Packet, Place, PortRange, Sent, TcpFlags, proto,
+};
 
 use super::machine::Machine;
 
@@ -121,11 +123,8 @@ impl Brute<'_> {
 
     fn machine(&self, program: &Program, sending: &Sending) -> Outcome {
         let run = |packet: &Packet, base| Machine::new(program, self.ruleset, packet, Some(self.now)).nat(base);
-        let plain = Packet {
-            flow: self.flow(sending, None),
-            state: sending.item.state,
-            flags: TcpFlags(sending.item.flags),
-        };
+        let plain =
+            Packet { flow: self.flow(sending, None), state: sending.item.state, flags: TcpFlags(sending.item.flags) };
         let translated = self.translated_from(sending).and_then(|sent| match run(&plain, Base::Prerouting) {
             Some(Action::Dnat(to, port)) => Some((sent, (to, port.unwrap_or(sent.dport)))),
             _ => None,
@@ -152,7 +151,9 @@ impl Brute<'_> {
 
     fn flow(&self, sending: &Sending, translated: Option<(Sent, (IpAddr, u16))>) -> Flow {
         let (dst, header, sent) = match (translated, sending.item.header) {
-            (Some((sent, (to, dport))), Header::Ports { sport, .. }) => (to, Header::Ports { sport, dport }, Some(sent)),
+            (Some((sent, (to, dport))), Header::Ports { sport, .. }) => {
+                (to, Header::Ports { sport, dport }, Some(sent))
+            }
             (_, header) => (sending.dst, header, None),
         };
         let Sending { input, src, item, .. } = *sending;
@@ -192,7 +193,9 @@ impl Brute<'_> {
                 let broken = item.state == CtState::Invalid && self.first_state(sending) != CtState::Invalid;
                 !broken && self.own().any(|(_, own)| own == src) && !is_link_local(src)
             }
-            (Place::Interface(_), Place::Interface(_)) => !is_unspecified(src) && !is_link_local(src) && !is_link_local(dst),
+            (Place::Interface(_), Place::Interface(_)) => {
+                !is_unspecified(src) && !is_link_local(src) && !is_link_local(dst)
+            }
             (Place::Interface(id), Place::Gateway) => {
                 let group = self.ruleset.is_broadcast(dst);
                 let near = !is_link_local(dst) || self.topology.host(id).link_local() == Some(dst);
@@ -230,7 +233,10 @@ impl Brute<'_> {
             .collect();
         let is_own = |addr: IpAddr| self.own().any(|(_, own)| own == addr);
         let source = |addr: &IpAddr| {
-            is_unspecified(*addr) || is_own(*addr) || (is_link_local(*addr) && addr.is_ipv6()) || (is_unicast(*addr) && !edges.contains(addr))
+            is_unspecified(*addr)
+                || is_own(*addr)
+                || (is_link_local(*addr) && addr.is_ipv6())
+                || (is_unicast(*addr) && !edges.contains(addr))
         };
         let groups: Vec<IpAddr> = match family {
             Family::V4 => vec![IpAddr::V4(Ipv4Addr::BROADCAST), IpAddr::V4(Ipv4Addr::new(224, 0, 0, 1))],
@@ -238,8 +244,10 @@ impl Brute<'_> {
         };
         // Broadcast addresses of our wires; network addresses mean different things to different kernels.
         let broadcasts = edges.iter().copied().filter(|edge| edge.is_ipv4() && self.ruleset.is_broadcast(*edge));
-        let plain = addresses.iter().copied().filter(|addr| is_own(*addr) || (is_unicast(*addr) && !edges.contains(addr)));
-        let destinations: BTreeSet<IpAddr> = plain.chain(groups).chain(broadcasts).filter(|a| Family::of(*a) == family).collect();
+        let plain =
+            addresses.iter().copied().filter(|addr| is_own(*addr) || (is_unicast(*addr) && !edges.contains(addr)));
+        let destinations: BTreeSet<IpAddr> =
+            plain.chain(groups).chain(broadcasts).filter(|a| Family::of(*a) == family).collect();
         Space {
             inputs: self.topology.ids().map(Place::Interface).chain([Place::Gateway]).collect(),
             sources: addresses.iter().copied().filter(source).collect(),
@@ -411,8 +419,9 @@ impl Cuts {
             starts.extend(last.checked_add(1));
         }
         let mut seen = BTreeSet::new();
-        let signature =
-            |port: u16| -> Vec<bool> { self.ports.iter().map(|(first, last)| (first..=last).contains(&&port)).collect() };
+        let signature = |port: u16| -> Vec<bool> {
+            self.ports.iter().map(|(first, last)| (first..=last).contains(&&port)).collect()
+        };
         starts.into_iter().filter(|start| seen.insert(signature(*start))).collect()
     }
 
@@ -459,7 +468,15 @@ impl Cuts {
                     Family::V4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
                     Family::V6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
                 };
-                let flow = Flow { input: Place::Elsewhere, output: Place::Elsewhere, proto: icmp, src: any, dst: any, header, sent: None };
+                let flow = Flow {
+                    input: Place::Elsewhere,
+                    output: Place::Elsewhere,
+                    proto: icmp,
+                    src: any,
+                    dst: any,
+                    header,
+                    sent: None,
+                };
                 push(icmp, header, flow.first_state(), syn);
                 let is_error = match family {
                     Family::V4 => matches!(kind, 3 | 11),

@@ -303,7 +303,11 @@ impl List<'_> {
         match key {
             Key::Name(id) => {
                 let known = self.program.names.iter().filter(|name| *name != "lo").count();
-                (0u32..).take(known).filter(|other| *other != id).map(|other| (Kind::Interface, Key::Name(other))).collect()
+                (0u32..)
+                    .take(known)
+                    .filter(|other| *other != id)
+                    .map(|other| (Kind::Interface, Key::Name(other)))
+                    .collect()
             }
             Key::V4(first, last) => ranges(IpAddr::V4(first), IpAddr::V4(last)),
             Key::V6(first, last) => ranges(IpAddr::V6(first), IpAddr::V6(last)),

@@ -202,7 +202,12 @@ fn every_fault_is_found() {
                     }
                     // The lab may see more than brute force; what it sees is a difference all the same.
                     (None, Found::Differences | Found::Failure) => {
-                        missed.push(format!("{}: {}: {:?}\n  found by the lab, not by brute force", subject.name, kind.words(), fault.edit));
+                        missed.push(format!(
+                            "{}: {}: {:?}\n  found by the lab, not by brute force",
+                            subject.name,
+                            kind.words(),
+                            fault.edit
+                        ));
                     }
                     (Some(_), Found::Differences) => {
                         row.changed += 1;
@@ -229,7 +234,9 @@ fn every_fault_is_found() {
     let (tried, refused, changed, caught) =
         (total(|row| row.tried), total(|row| row.refused), total(|row| row.changed), total(|row| row.caught));
     println!("{:<42} {tried:>6} {refused:>8} {changed:>8} {caught:>7}", "all");
-    println!("{failures} of those caught stopped the lab's own sentinels; refused: nft or the kernel took no such text");
+    println!(
+        "{failures} of those caught stopped the lab's own sentinels; refused: nft or the kernel took no such text"
+    );
     println!("\nThese change nothing that a packet could show:");
     for line in &same {
         println!("  {line}");
