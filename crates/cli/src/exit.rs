@@ -12,6 +12,8 @@ pub enum Answer {
     Yes,
     /// No: errors, a failed expectation, a difference.
     No,
+    /// There is none: the question could not be decided.
+    Unknown,
     /// What a command that was run on the user's behalf said.
     Of(u8),
 }
@@ -35,8 +37,6 @@ pub enum Failure {
     },
     /// A file cannot be opened, or is not one we may write.
     Input(InputError),
-    /// The question cannot be decided.
-    Undetermined(String),
     /// The box or its kernel refused.
     Refused(String),
     /// Our fault: a promise inside Segwall did not hold.
@@ -50,7 +50,6 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Usage { .. } | Self::Input(_) => 2,
-            Self::Undetermined(_) => 3,
             Self::Refused(_) => 4,
             Self::Bug(_) => BUG,
         }
@@ -62,7 +61,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Usage { what, help } => write!(f, "{what}\nhelp: {help}"),
             Self::Input(error) => write!(f, "{error}"),
-            Self::Undetermined(why) | Self::Refused(why) => f.write_str(why),
+            Self::Refused(why) => f.write_str(why),
             Self::Bug(what) => write!(f, "{what}\nhelp: {}", crate::bug::REPORT),
         }
     }
@@ -79,6 +78,7 @@ pub fn code(end: &Result<Answer, Failure>) -> ExitCode {
     ExitCode::from(match end {
         Ok(Answer::Yes) => 0,
         Ok(Answer::No) => 1,
+        Ok(Answer::Unknown) => 3,
         Ok(Answer::Of(code)) => *code,
         Err(failure) => failure.code(),
     })

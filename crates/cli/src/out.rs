@@ -56,7 +56,6 @@ pub fn complain(text: &str) {
 pub fn failure(failure: &Failure) {
     let word = match failure {
         Failure::Bug(_) => "a bug of ours",
-        Failure::Undetermined(_) => "undetermined",
         Failure::Usage { .. } | Failure::Input(_) | Failure::Refused(_) => "error",
     };
     complain(&format!("{BAD}{word}:{BAD:#} {failure}\n"));

@@ -94,6 +94,10 @@ fn every_code_has_its_part_of_the_page() {
             let _ = write!(page, "\n{}", example.text);
         }
     }
+    page.push_str("\n## Findings of analysis\n\nA page each, with an example and its mend:\n\n");
+    for (code, title) in segwall_core::analysis::codes::ALL {
+        let _ = writeln!(page, "- [{}](lints/{}.md): {title}", code.0, code.0);
+    }
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &page).expect("a writable folder");
         return;

@@ -7,9 +7,7 @@ use segwall_core::policy::{Ports, Service};
 use segwall_core::ruleset::{Dst, FlowBox, Path, Ruleset, Side};
 use segwall_packetset::{AddrRange, Family, Header, InterfaceId, Place, PortRange, TcpFlags, proto};
 
-use crate::classes::{
-    Representative, address_classes, address_edges, holds, port_classes, port_edges, unicast, without,
-};
+use crate::classes::{Representative, address_classes, address_edges, port_classes, port_edges, unicast, without};
 use crate::probe::{Kind, Label, Probe};
 use crate::topology::Topology;
 

@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 use schemars::JsonSchema;
+use segwall_core::analysis;
+use segwall_core::ruleset::At;
 use segwall_core::source::Source;
 use serde::Serialize;
 
@@ -12,11 +14,12 @@ use crate::input::Location;
 use crate::load::{self, Checked, Reading};
 use crate::out::{GOOD, STRONG};
 use crate::text::{Escaped, count};
-use crate::{json, out};
+use crate::{clock, json, out};
 
 /// Show every fault and finding of a policy, and prove its expectations
 ///
-/// Exit code 0: the policy can be used. 1: it has errors, an expectation fails, or --deny found something.
+/// Exit code 0: the policy can be used. 1: it has errors, an expectation fails, or --deny found something. 3: an
+/// expectation is too large to decide.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   segwall check segwall.toml
@@ -61,23 +64,32 @@ pub struct Counts {
     forwards: usize,
     /// Expectations.
     expectations: usize,
+    /// Expectations that are too large to decide; the others are proved.
+    undecided: usize,
 }
 
 impl Counts {
-    fn of(checked: &Checked) -> Self {
+    fn of(checked: &Checked, undecided: usize) -> Self {
         let policy = &checked.policy;
         Self {
             segments: policy.segments.len(),
             rules: policy.rules.len(),
             forwards: policy.forwards.len(),
             expectations: policy.expects.len(),
+            undecided,
         }
     }
 
     /// `5 segments, 12 rules, 2 port forwards, 3 expectations`; what there is none of is left out, but for the first two.
     fn words(self) -> String {
         let mut words = vec![count(self.segments, "segment"), count(self.rules, "rule")];
-        for (number, word) in [(self.forwards, "port forward"), (self.expectations, "expectation")] {
+        let proved = self.expectations - self.undecided;
+        let numbers = [
+            (self.forwards, "port forward"),
+            (proved, "proved expectation"),
+            (self.undecided, "undecided expectation"),
+        ];
+        for (number, word) in numbers {
             if number > 0 {
                 words.push(count(number, word));
             }
@@ -90,7 +102,9 @@ impl Counts {
 pub fn run(args: Args) -> Result<Answer, Failure> {
     let (source, findings, checked) = match load::read(&Location::of(args.policy.policy))? {
         Reading::Sound(checked) => {
+            let at = At::Instant(clock::now());
             let mut findings = checked.findings.clone();
+            findings.extend(analysis::check(&checked.policy, &checked.ruleset, at));
             draw::sort(&mut findings);
             (checked.source.clone(), findings, Some(checked))
         }
@@ -98,8 +112,13 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
     };
     let tally = Tally::of(&findings);
     let denied = args.deny == Some(Deny::Warnings) && tally.warnings > 0;
-    let answer = Answer::yes_if(tally.errors == 0 && !denied);
-    let counts = checked.as_deref().filter(|_| tally.errors == 0).map(Counts::of);
+    let undecided = findings.iter().filter(|finding| finding.code == analysis::codes::UNDECIDED).count();
+    let answer = match Answer::yes_if(tally.errors == 0 && !denied) {
+        // A claim that nobody decided is not proved.
+        Answer::Yes if undecided > 0 => Answer::Unknown,
+        answer => answer,
+    };
+    let counts = checked.as_deref().filter(|_| tally.errors == 0).map(|checked| Counts::of(checked, undecided));
     match args.format {
         Format::Json => {
             let Tally { errors, warnings, notes } = tally;

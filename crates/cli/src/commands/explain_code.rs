@@ -3,7 +3,17 @@
 use crate::exit::{Answer, Failure};
 use crate::out::{self, STRONG};
 
+/// What the front-end finds, a section each.
 const PAGE: &str = include_str!("../../../../docs/findings.md");
+/// What analysis finds, a page each.
+const PAGES: &[&str] = &[
+    include_str!("../../../../docs/lints/SW0801.md"),
+    include_str!("../../../../docs/lints/SW0802.md"),
+    include_str!("../../../../docs/lints/SW0803.md"),
+    include_str!("../../../../docs/lints/SW0804.md"),
+    include_str!("../../../../docs/lints/SW0805.md"),
+    include_str!("../../../../docs/lints/SW0806.md"),
+];
 
 /// Whether a word is meant as a code.
 pub fn is_code(word: &str) -> bool {
@@ -27,7 +37,9 @@ pub fn run(code: &str) -> Result<Answer, Failure> {
 }
 
 fn section(code: &str) -> Option<(&'static str, &'static str)> {
-    let section = PAGE.split("\n## ").skip(1).find(|section| section.starts_with(code))?;
+    let sections = PAGE.split("\n## ").skip(1);
+    let pages = PAGES.iter().filter_map(|page| page.strip_prefix("# "));
+    let section = sections.chain(pages).find(|section| section.starts_with(code))?;
     section.split_once('\n').map(|(heading, body)| (heading, body.trim()))
 }
 
@@ -41,6 +53,7 @@ fn readable(body: &str) -> String {
         } else if in_code {
             lines.push(format!("    {line}"));
         } else {
+            let line = line.strip_prefix("## ").unwrap_or(line);
             lines.push(line.strip_prefix("> ").map_or_else(|| line.to_owned(), |quote| format!("    {quote}")));
         }
     }
@@ -50,11 +63,12 @@ fn readable(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use segwall_core::analysis;
     use segwall_core::policy::codes;
 
     #[test]
     fn every_code_can_be_explained() {
-        for (code, title) in codes::ALL {
+        for (code, title) in codes::ALL.iter().chain(analysis::codes::ALL) {
             assert!(is_code(code.0));
             let (heading, body) = section(code.0).unwrap_or_else(|| panic!("{} is not on the page", code.0));
             assert_eq!(heading, format!("{}: {title}", code.0));

@@ -188,7 +188,7 @@ comment = \"narrow this when you know what {manager} needs\"
 
 [[expect]]
 from = \"internet\"
-to = [\"segments\", \"gateway\"]
+to = \"segments\"
 verdict = \"drop\"
 ",
         );
@@ -208,7 +208,9 @@ mod tests {
     use super::*;
     use jiff::civil::date;
     use jiff::tz::TimeZone;
+    use segwall_core::analysis;
     use segwall_core::policy::{self, Context};
+    use segwall_core::ruleset::{self, At};
     use segwall_core::source::Source;
 
     fn answered(answers: &[&str]) -> (Option<Plan>, Vec<String>) {
@@ -235,6 +237,9 @@ mod tests {
         let source = Source::new("init", text);
         let loaded = policy::load(&source, &Context { today: date(2026, 1, 1), timezone: TimeZone::UTC });
         assert_eq!(loaded.diagnostics, []);
+        let policy = loaded.policy.expect("no errors");
+        let ruleset = ruleset::lower(&policy, &source, &TimeZone::UTC);
+        assert_eq!(analysis::check(&policy, &ruleset, At::ClockUnknown), []);
     }
 
     #[test]

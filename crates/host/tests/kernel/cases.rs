@@ -267,6 +267,7 @@ fn commands_run_in_a_namespace() {
 }
 
 /// A copy of this test binary starts a child and is killed; the child must go too.
+#[allow(clippy::zombie_processes)] // that is what it tests
 fn children_die_with_us() {
     use nix::sys::signal::{Signal, kill};
     use nix::sys::wait::waitpid;

@@ -320,7 +320,7 @@ fn is_unicast(addr: IpAddr) -> bool {
         }
         IpAddr::V6(v6) => {
             let first = v6.segments()[0];
-            first >= 0x100 && first < 0xfe80
+            (0x100..0xfe80).contains(&first)
         }
     }
 }
