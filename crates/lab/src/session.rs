@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use segwall_core::policy::Verdict;
 use segwall_core::ruleset::{At, Ruleset};
 use segwall_host::conntrack::Tuple;
 use segwall_packetset::{Header, Place, proto};
@@ -38,6 +39,8 @@ pub struct Session<'a> {
     pub accepted: BTreeMap<(Place, Place), Vec<Probe>>,
     /// Of each pair a TCP connection that may not be opened, if there is one.
     pub refused: BTreeMap<(Place, Place), Probe>,
+    /// Every limit is used up: what is accepted within one only is dropped.
+    pub used_up: bool,
 }
 
 /// The packet of a probe.
@@ -62,7 +65,11 @@ impl<'a> Session<'a> {
     /// What the oracle says of a probe.
     #[must_use]
     pub fn expected(&self, probe: &Probe) -> Expected {
-        probe.expected(self.ruleset, self.topology, self.at)
+        let mut expected = probe.expected(self.ruleset, self.topology, self.at);
+        if self.used_up && expected.decision.limited {
+            expected.decision.verdict = Verdict::Drop;
+        }
+        expected
     }
 
     /// What probes are compared with.
