@@ -78,7 +78,8 @@ impl<'a> Session<'a> {
         Context { topology: self.topology, ruleset: self.ruleset, variant: self.variant }
     }
 
-    /// Sends probes that need no connection, and compares. What differs is sent once more before it counts.
+    /// Sends probes that need no connection, and compares. What should have arrived or been refused, and was not, is
+    /// sent once more before it counts.
     ///
     /// # Errors
     /// When the lab itself fails.
@@ -104,7 +105,10 @@ impl<'a> Session<'a> {
         let shots: Vec<Shot> = all.iter().map(shot).collect();
         let mut seen = self.prober.shoot(self.topology, &shots, known)?;
         let differs = |at: &usize, seen: &Seen| compare(self.topology, &group[*at], &expected[*at], seen).is_some();
-        let doubtful: Vec<usize> = all.iter().copied().filter(|at| differs(at, &seen[*at])).collect();
+        // Only silence can be a packet that got lost. What arrived, or was refused, counts the first time.
+        let silent = |seen: &Seen| seen.arrived.is_none() && seen.refused.is_none();
+        let doubtful: Vec<usize> =
+            all.iter().copied().filter(|at| silent(&seen[*at]) && differs(at, &seen[*at])).collect();
         if !doubtful.is_empty() {
             let again: Vec<Shot> = doubtful.iter().map(shot).collect();
             let second = self.prober.shoot(self.topology, &again, known)?;
