@@ -8,6 +8,7 @@
 pub mod attr;
 pub mod conntrack;
 pub mod exec;
+pub mod files;
 pub mod local;
 pub mod netlink;
 pub mod netns;

@@ -35,6 +35,7 @@ pub use topology::Topology;
 /// When the kernel has no namespaces for us; the text says what to do.
 pub fn isolate() -> Result<Isolation, LabError> {
     let isolation = segwall_host::userns::enter()?;
+    segwall_host::files::raise_limit();
     // A machine that does not let us choose a CPU is slower, not wrong: sentinels still decide.
     if let Some(cpu) = segwall_host::pin::current_cpu() {
         let _ = segwall_host::pin::to_cpu(cpu);

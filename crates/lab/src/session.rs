@@ -107,8 +107,10 @@ impl<'a> Session<'a> {
         let differs = |at: &usize, seen: &Seen| compare(self.topology, &group[*at], &expected[*at], seen).is_some();
         // Only silence can be a packet that got lost. What arrived, or was refused, counts the first time.
         let silent = |seen: &Seen| seen.arrived.is_none() && seen.refused.is_none();
+        // With limits used up, the first packet of each is the one that uses it up.
+        let first = |at: &usize| self.used_up && expected[*at].decision.limited;
         let doubtful: Vec<usize> =
-            all.iter().copied().filter(|at| silent(&seen[*at]) && differs(at, &seen[*at])).collect();
+            all.iter().copied().filter(|at| (silent(&seen[*at]) || first(at)) && differs(at, &seen[*at])).collect();
         if !doubtful.is_empty() {
             let again: Vec<Shot> = doubtful.iter().map(shot).collect();
             let second = self.prober.shoot(self.topology, &again, known)?;
@@ -182,14 +184,19 @@ impl Group {
     fn has_room_for(&self, probe: &Probe) -> bool {
         // Two that share only their source are two connections.
         let meets = |end: IpAddr| self.met.contains(&(probe.proto, end));
-        self.probes.len() < GROUP_MAX
-            && (!matches!(probe.header, Header::Other) || !(meets(probe.src) || meets(probe.dst)))
+        self.probes.len() < GROUP_MAX && (!is_portless(probe) || !(meets(probe.src) || meets(probe.dst)))
     }
 
     fn add(&mut self, probe: &Probe) {
         self.probes.push(*probe);
-        if matches!(probe.header, Header::Other) {
+        if is_portless(probe) {
             self.met.insert((probe.proto, probe.dst));
         }
     }
+}
+
+/// Whether connection tracking knows no port of it. Linux 6.18 knows none of DCCP: all of it between two hosts is one
+/// connection.
+fn is_portless(probe: &Probe) -> bool {
+    matches!(probe.header, Header::Other) || probe.proto == proto::DCCP
 }
