@@ -1,15 +1,14 @@
-//! Probes that need a connection, or pretend to have one: replies and errors of accepted flows pass, strays, spoofed
-//! sources and known connections by the wrong interface do not.
+//! Probes that need a connection, or pretend to have one: replies and errors of accepted flows pass, strays and spoofed
+//! sources do not.
 
-use std::net::IpAddr;
-
-use segwall_host::conntrack::{Key, Tuple};
 use segwall_packetset::{CtState, Family, Header, InterfaceId, Place, TcpFlags, proto};
 
 use crate::error::LabError;
 use crate::frame::{Packet, SEQUENCE, Tag, Transport, unreachable};
+use crate::hijack;
 use crate::probe::{Expected, Kind, Probe};
 use crate::prober::{Arrival, Content, Seen, Shot};
+use crate::report::Compared;
 use crate::session::{Session, packet};
 
 /// Interfaces from which each accepted flow is tried with a false source.
@@ -18,8 +17,6 @@ const FALSE_INPUTS: usize = 3;
 const GROUP_MAX: usize = 2048;
 /// How often replies are tried when packets were lost on the way.
 const ATTEMPTS: usize = 4;
-/// Source port of connections that are entered by hand.
-const KNOWN_PORT: u16 = 1000;
 const ECHO_REPLY: (u8, u8) = (0, 129);
 
 /// All groups of this kind.
@@ -29,14 +26,19 @@ const ECHO_REPLY: (u8, u8) = (0, 129);
 pub fn run(session: &mut Session<'_>, seed: u64) -> Result<(), LabError> {
     let accepted: Vec<Probe> = session.accepted.values().flatten().copied().collect();
     let mut plain = strays(session, &accepted);
+    plain.extend(session.refused.values().map(|probe| Probe {
+        kind: Kind::Stray,
+        flags: TcpFlags(TcpFlags::ACK),
+        ..*probe
+    }));
     plain.extend(spoofed(session, &accepted, seed));
     plain.sort_by_key(|probe| probe.input);
     session.run(&plain)?;
     for group in accepted.chunks(GROUP_MAX) {
         replies(session, group)?;
-        hijacks(session, group, seed)?;
+        hijack::run(session, group, seed)?;
     }
-    Ok(())
+    hijack::in_the_name_of_the_box(session)
 }
 
 /// Packets of no known connection, to services that are accepted: an acknowledgement, an answer, an end, a reset, no
@@ -97,7 +99,7 @@ fn spoofed(session: &Session<'_>, accepted: &[Probe], seed: u64) -> Vec<Probe> {
 }
 
 /// A few other interfaces, the same for the same seed.
-fn others(home: InterfaceId, count: usize, seed: u64) -> impl Iterator<Item = InterfaceId> {
+pub fn others(home: InterfaceId, count: usize, seed: u64) -> impl Iterator<Item = InterfaceId> {
     let start = usize::try_from(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33).unwrap_or(0);
     (0..count)
         .map(move |offset| {
@@ -162,7 +164,8 @@ fn replies(session: &mut Session<'_>, group: &[Probe]) -> Result<(), LabError> {
             let (probe, expected) = &answered[at];
             let difference = if kind == Kind::Reply { reply_difference(probe, &seen) } else { error_difference(&seen) };
             let probe = Probe { kind, ..**probe };
-            session.tally.note(session.topology, session.ruleset, &probe, expected, &seen, difference, session.variant);
+            let context = session.context();
+            session.tally.note(&context, Compared { probe: &probe, expected, seen: &seen, difference });
         }
     }
     Ok(())
@@ -226,81 +229,4 @@ fn reply_difference(probe: &Probe, seen: &Seen) -> Option<String> {
 
 fn error_difference(seen: &Seen) -> Option<String> {
     seen.refused.is_none().then(|| "an ICMP error about it was dropped".to_owned())
-}
-
-/// Packets of known connections, in both directions, by interfaces they do not belong to; and by the right one, which
-/// shows that the connection is known.
-fn hijacks(session: &mut Session<'_>, group: &[Probe], seed: u64) -> Result<(), LabError> {
-    let count = session.topology.hosts.len();
-    let mut known: Vec<Tuple> = Vec::new();
-    let mut shots: Vec<(Probe, Expected, Shot, bool)> = Vec::new();
-    for (number, probe) in group.iter().enumerate() {
-        let expected = session.expected(probe);
-        let (a, b) = (expected.flow.input, expected.flow.output);
-        let Header::Ports { dport, .. } = probe.header else { continue };
-        let broadcast = session.ruleset.is_broadcast(probe.dst);
-        if expected.flow.sent.is_some() || a == b || broadcast || !matches!(probe.proto, proto::TCP | proto::UDP) {
-            continue;
-        }
-        let sport = KNOWN_PORT;
-        let tuple =
-            Tuple { proto: probe.proto, src: probe.src, dst: probe.dst, key: Key::Ports { src: sport, dst: dport } };
-        if known.contains(&tuple) || known.contains(&tuple.reversed()) {
-            continue;
-        }
-        known.push(tuple);
-        let there = make(probe, probe.src, probe.dst, sport, dport);
-        let back = make(probe, probe.dst, probe.src, dport, sport);
-        for (from, via, packet) in [(a, b, there), (b, a, back)] {
-            shots.push((*probe, expected, Shot { from, via, content: Content::Fixed(packet) }, true));
-        }
-        let home = |place: Place| match place {
-            Place::Interface(id) => id,
-            Place::Gateway | Place::Elsewhere => InterfaceId(0),
-        };
-        let mut wrong: Vec<InterfaceId> = others(home(a), count, seed.wrapping_add(number as u64)).collect();
-        wrong.extend(session.topology.internet());
-        wrong.sort_unstable();
-        wrong.dedup();
-        for wrong in wrong.into_iter().filter(|id| ![a, b].contains(&Place::Interface(*id))) {
-            let from = Place::Interface(wrong);
-            // On the internet every outside address is at home.
-            for (via, packet) in
-                [(b, there), (a, back)].into_iter().filter(|(_, packet)| !is_at_home(session, wrong, packet.src))
-            {
-                shots.push((*probe, expected, Shot { from, via, content: Content::Fixed(packet) }, false));
-            }
-        }
-    }
-    shots.sort_by_key(|(_, _, shot, _)| shot.from);
-    let plain: Vec<Shot> = shots.iter().map(|(_, _, shot, _)| shot.clone()).collect();
-    let seen = session.prober.shoot(session.topology, &plain, &known)?;
-    for ((probe, expected, shot, right), seen) in shots.iter().zip(&seen) {
-        let difference = match (right, &seen.arrived) {
-            (true, Some(_)) | (false, None) => None,
-            (true, None) => Some("a packet of the known connection was dropped".to_owned()),
-            (false, Some(_)) => {
-                let by = session.topology.place_name(shot.from);
-                Some(format!("a packet of the known connection passed, though it came by {by}"))
-            }
-        };
-        let probe = Probe { kind: Kind::Hijack, ..*probe };
-        session.tally.note(session.topology, session.ruleset, &probe, expected, seen, difference, session.variant);
-    }
-    Ok(())
-}
-
-/// Whether a source is at home on an interface.
-fn is_at_home(session: &Session<'_>, id: InterfaceId, src: IpAddr) -> bool {
-    let interface = session.ruleset.interface(id);
-    if session.ruleset.is_segment(id) {
-        interface.sources.iter().any(|range| range.contains(src))
-    } else {
-        !session.ruleset.inside.iter().any(|range| range.contains(src))
-    }
-}
-
-fn make(probe: &Probe, src: IpAddr, dst: IpAddr, sport: u16, dport: u16) -> Packet {
-    let transport = Transport::Ports { sport, dport, flags: TcpFlags(TcpFlags::ACK), acknowledges: SEQUENCE };
-    Packet { src, dst, proto: probe.proto, transport, tag: Tag { run: 0, number: 0 }, broken: false }
 }

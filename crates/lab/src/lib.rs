@@ -8,6 +8,7 @@ mod classes;
 mod connections;
 mod error;
 mod frame;
+mod hijack;
 mod limits;
 mod pairs;
 mod probe;

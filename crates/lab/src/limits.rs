@@ -10,7 +10,7 @@ use crate::error::LabError;
 use crate::pairs::{self, Places};
 use crate::probe::{Kind, Probe};
 use crate::prober::{Content, Seen, Shot};
-use crate::report::compare;
+use crate::report::{Compared, compare};
 use crate::session::{Session, packet};
 
 /// A burst longer than this is not tried.
@@ -108,7 +108,8 @@ fn burst(session: &mut Session<'_>, texts: &[String], probe: &Probe, limit: &Lim
         }
     }
     let (seen, difference) = told;
-    session.tally.note(session.topology, session.ruleset, probe, &expected, &seen, difference, session.variant);
+    let context = session.context();
+    session.tally.note(&context, Compared { probe, expected: &expected, seen: &seen, difference });
     Ok(())
 }
 

@@ -29,7 +29,14 @@ struct View<'a> {
     services: Option<&'a [Service]>,
 }
 
-/// What follows the IP header, and what the matrix calls it.
+/// A port forward as its senders see it.
+struct SentTo {
+    services: Vec<Service>,
+    src: Option<Vec<AddrRange>>,
+    dst: Vec<AddrRange>,
+}
+
+/// What follows the IP header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Item {
     proto: u8,
@@ -163,11 +170,11 @@ impl Pair<'_> {
         }
         let mut views: Vec<View<'_>> =
             boxes.iter().filter_map(|flow_box| self.view(flow_box, &sources, &destinations)).collect();
-        let translated: Vec<(Vec<Service>, Option<Vec<AddrRange>>, Vec<AddrRange>)> = self.translations(&sources);
-        views.extend(translated.iter().map(|(services, src, dst)| View {
-            src: src.clone(),
-            dst: Some(dst.clone()),
-            services: Some(services),
+        let translated = self.translations(&sources);
+        views.extend(translated.iter().map(|forward| View {
+            src: forward.src.clone(),
+            dst: Some(forward.dst.clone()),
+            services: Some(&forward.services),
         }));
         let mut src_lists: Vec<Vec<AddrRange>> = views.iter().filter_map(|view| view.src.clone()).collect();
         let mut dst_lists: Vec<Vec<AddrRange>> = views.iter().filter_map(|view| view.dst.clone()).collect();
@@ -246,7 +253,7 @@ impl Pair<'_> {
     }
 
     /// Port forwards, as seen by who sends to the uplink's address.
-    fn translations(&self, sources: &[AddrRange]) -> Vec<(Vec<Service>, Option<Vec<AddrRange>>, Vec<AddrRange>)> {
+    fn translations(&self, sources: &[AddrRange]) -> Vec<SentTo> {
         if self.to != Place::Gateway {
             return Vec::new();
         }
@@ -269,9 +276,9 @@ impl Pair<'_> {
                     _ => None,
                 };
                 let service = Service { proto: translation.proto, ports: Ports::Range(translation.ports) };
-                (vec![service], src, dst)
+                SentTo { services: vec![service], src, dst }
             })
-            .filter(|(_, _, dst)| !dst.is_empty())
+            .filter(|forward| !forward.dst.is_empty())
             .collect()
     }
 

@@ -199,6 +199,30 @@ pub fn compare(topology: &Topology, probe: &Probe, expected: &Expected, seen: &S
     }
 }
 
+/// What probes are compared with.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The network.
+    pub topology: &'a Topology,
+    /// What the oracle answers from.
+    pub ruleset: &'a Ruleset,
+    /// The name of this variant of the ruleset, when there are several.
+    pub variant: &'static str,
+}
+
+/// A probe, what was expected of it, what was seen, and in words what differs.
+#[derive(Debug)]
+pub struct Compared<'a> {
+    /// The probe.
+    pub probe: &'a Probe,
+    /// What the oracle says.
+    pub expected: &'a Expected,
+    /// What became of it.
+    pub seen: &'a Seen,
+    /// What was seen when it is not what was declared.
+    pub difference: Option<String>,
+}
+
 /// Adds up what was found.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -219,17 +243,9 @@ struct Cell {
 }
 
 impl Tally {
-    /// Notes a probe that was compared; `difference` says what was seen when it was not what was declared.
-    pub fn note(
-        &mut self,
-        topology: &Topology,
-        ruleset: &Ruleset,
-        probe: &Probe,
-        expected: &Expected,
-        seen: &Seen,
-        difference: Option<String>,
-        variant: &'static str,
-    ) {
+    /// Notes a probe that was compared.
+    pub fn note(&mut self, context: &Context<'_>, compared: Compared<'_>) {
+        let Compared { probe, expected, seen, difference } = compared;
         *self.probes.entry(probe.kind).or_default() += 1;
         let pair = self.pairs.entry((probe.input, probe.to)).or_default();
         pair.0 += 1;
@@ -245,19 +261,12 @@ impl Tally {
             });
         }
         if let Some(seen) = difference {
-            self.differ(topology, ruleset, probe, expected, seen, variant);
+            self.differ(context, probe, expected, seen);
         }
     }
 
-    fn differ(
-        &mut self,
-        topology: &Topology,
-        ruleset: &Ruleset,
-        probe: &Probe,
-        expected: &Expected,
-        seen: String,
-        variant: &'static str,
-    ) {
+    fn differ(&mut self, context: &Context<'_>, probe: &Probe, expected: &Expected, seen: String) {
+        let Context { topology, ruleset, variant } = *context;
         self.differences_total += 1;
         if self.differences.len() >= DIFFERENCES_MAX {
             return;

@@ -89,6 +89,7 @@ pub fn run(
             prober: &mut prober,
             tally: &mut tally,
             accepted: BTreeMap::new(),
+            refused: BTreeMap::new(),
         };
         for input in &inputs {
             step("probing every class of flow");
@@ -116,6 +117,7 @@ pub fn run(
             prober: &mut prober,
             tally: &mut tally,
             accepted: BTreeMap::new(),
+            refused: BTreeMap::new(),
         };
         limits::run(&mut session, &texts, &places, &inputs, options.seed, &mut notes)?;
     }

@@ -5,13 +5,13 @@ use std::net::IpAddr;
 
 use segwall_core::ruleset::{At, Ruleset};
 use segwall_host::conntrack::Tuple;
-use segwall_packetset::{Header, Place};
+use segwall_packetset::{Header, Place, proto};
 
 use crate::error::LabError;
 use crate::frame::{Packet, SEQUENCE, Tag, Transport};
 use crate::probe::{Expected, Kind, Label, Probe};
 use crate::prober::{Content, Prober, Seen, Shot};
-use crate::report::{Tally, compare};
+use crate::report::{Compared, Context, Tally, compare};
 use crate::topology::Topology;
 
 /// Probes between two times that connections are forgotten.
@@ -36,6 +36,8 @@ pub struct Session<'a> {
     pub tally: &'a mut Tally,
     /// Accepted flows that arrived, a few for each pair.
     pub accepted: BTreeMap<(Place, Place), Vec<Probe>>,
+    /// Of each pair a TCP connection that may not be opened, if there is one.
+    pub refused: BTreeMap<(Place, Place), Probe>,
 }
 
 /// The packet of a probe.
@@ -56,11 +58,17 @@ pub fn packet(probe: &Probe) -> Packet {
     }
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
     /// What the oracle says of a probe.
     #[must_use]
     pub fn expected(&self, probe: &Probe) -> Expected {
         probe.expected(self.ruleset, self.topology, self.at)
+    }
+
+    /// What probes are compared with.
+    #[must_use]
+    pub fn context(&self) -> Context<'a> {
+        Context { topology: self.topology, ruleset: self.ruleset, variant: self.variant }
     }
 
     /// Sends probes that need no connection, and compares. What differs is sent once more before it counts.
@@ -99,10 +107,17 @@ impl Session<'_> {
         }
         for ((probe, expected), seen) in group.iter().zip(&expected).zip(&seen) {
             let difference = compare(self.topology, probe, expected, seen);
-            if difference.is_none() && seen.arrived.is_some() && probe.kind == Kind::Class {
-                self.keep(probe);
+            if difference.is_none() && probe.kind == Kind::Class {
+                match seen.arrived {
+                    Some(_) => self.keep(probe),
+                    None if probe.proto == proto::TCP => {
+                        self.refused.entry((probe.input, probe.to)).or_insert(*probe);
+                    }
+                    None => {}
+                }
             }
-            self.tally.note(self.topology, self.ruleset, probe, expected, seen, difference, self.variant);
+            let context = self.context();
+            self.tally.note(&context, Compared { probe, expected, seen, difference });
         }
         Ok(())
     }
@@ -126,30 +141,44 @@ impl Session<'_> {
 /// Cuts probes into groups in which no two share a connection. Source ports and identifiers are each probe's own;
 /// what has neither may not meet the same host twice, for address translation could make two connections one.
 fn groups(probes: &[Probe]) -> Vec<Vec<Probe>> {
-    let mut groups: Vec<(Vec<Probe>, BTreeSet<(u8, IpAddr)>)> = vec![(Vec::new(), BTreeSet::new())];
+    let mut groups: Vec<Group> = vec![Group::default()];
     let mut first_open = 0;
     for probe in probes {
-        let ends = match probe.header {
-            Header::Other => vec![(probe.proto, probe.src), (probe.proto, probe.dst)],
-            Header::Ports { .. } | Header::Icmp { .. } => Vec::new(),
-        };
-        // Two that share only their source are two connections.
-        let clashes = |taken: &BTreeSet<(u8, IpAddr)>| {
-            ends.get(1).is_some_and(|dst| taken.contains(dst)) || ends.first().is_some_and(|src| taken.contains(src))
-        };
-        let fits = |(group, taken): &(Vec<Probe>, BTreeSet<(u8, IpAddr)>)| group.len() < GROUP_MAX && !clashes(taken);
-        let at = match groups[first_open..].iter().position(fits) {
+        let at = match groups[first_open..].iter().position(|group| group.has_room_for(probe)) {
             Some(offset) => first_open + offset,
             None => {
-                groups.push((Vec::new(), BTreeSet::new()));
+                groups.push(Group::default());
                 groups.len() - 1
             }
         };
-        groups[at].0.push(*probe);
-        groups[at].1.extend(ends.into_iter().skip(1));
-        while first_open + 1 < groups.len() && groups[first_open].0.len() >= GROUP_MAX {
+        groups[at].add(probe);
+        while first_open + 1 < groups.len() && groups[first_open].probes.len() >= GROUP_MAX {
             first_open += 1;
         }
     }
-    groups.into_iter().map(|(group, _)| group).filter(|group| !group.is_empty()).collect()
+    groups.into_iter().map(|group| group.probes).filter(|probes| !probes.is_empty()).collect()
+}
+
+/// Probes that are sent together.
+#[derive(Debug, Default)]
+struct Group {
+    probes: Vec<Probe>,
+    /// Where probes without ports or identifier go.
+    met: BTreeSet<(u8, IpAddr)>,
+}
+
+impl Group {
+    fn has_room_for(&self, probe: &Probe) -> bool {
+        // Two that share only their source are two connections.
+        let meets = |end: IpAddr| self.met.contains(&(probe.proto, end));
+        self.probes.len() < GROUP_MAX
+            && (!matches!(probe.header, Header::Other) || !(meets(probe.src) || meets(probe.dst)))
+    }
+
+    fn add(&mut self, probe: &Probe) {
+        self.probes.push(*probe);
+        if matches!(probe.header, Header::Other) {
+            self.met.insert((probe.proto, probe.dst));
+        }
+    }
 }

@@ -278,6 +278,7 @@ fn children_die_with_us() {
     #[allow(unsafe_code)]
     match unsafe { fork() }.unwrap() {
         ForkResult::Child => {
+            #[expect(clippy::zombie_processes, reason = "this process is killed before its child")]
             let child = exec::spawn(&netns, Command::new("sleep").arg("600")).unwrap();
             write(&writer, &child.id().to_ne_bytes()).unwrap();
             loop {
