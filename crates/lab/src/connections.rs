@@ -3,6 +3,7 @@
 
 use segwall_packetset::{CtState, Family, Header, InterfaceId, Place, TcpFlags, proto};
 
+use crate::beyond;
 use crate::error::LabError;
 use crate::frame::{Packet, SEQUENCE, Tag, Transport, unreachable};
 use crate::hijack;
@@ -32,6 +33,7 @@ pub fn run(session: &mut Session<'_>, seed: u64) -> Result<(), LabError> {
         ..*probe
     }));
     plain.extend(spoofed(session, &accepted, seed));
+    plain.extend(beyond::sources(session, &accepted));
     plain.sort_by_key(|probe| probe.input);
     session.run(&plain)?;
     for group in accepted.chunks(GROUP_MAX) {

@@ -2,6 +2,7 @@
 //!
 //! One process, one thread: [`isolate`] comes before the first thread, then [`run`] or [`shell`].
 
+mod beyond;
 mod build;
 mod capture;
 mod classes;

@@ -7,6 +7,7 @@ use segwall_core::policy::{Ports, Service};
 use segwall_core::ruleset::{Dst, FlowBox, Path, Ruleset, Side};
 use segwall_packetset::{AddrRange, Family, Header, InterfaceId, Place, PortRange, TcpFlags, proto};
 
+use crate::beyond;
 use crate::classes::{Representative, address_classes, address_edges, port_classes, port_edges, unicast, without};
 use crate::probe::{Kind, Label, Probe};
 use crate::topology::Topology;
@@ -58,12 +59,14 @@ pub fn from(ruleset: &Ruleset, topology: &Topology, places: &Places, input: Plac
     let mut generated = Generated::default();
     let targets = topology.ids().map(Place::Interface).chain((input != Place::Gateway).then_some(Place::Gateway));
     let boxes = boxes_of(ruleset, input);
-    for to in targets {
+    let services = beyond::services(ruleset);
+    for (number, to) in (seed..).zip(targets) {
         let relevant: Vec<&FlowBox> =
             boxes.iter().copied().filter(|flow_box| leads_to(ruleset, flow_box, to)).collect();
         let mut found = BTreeSet::new();
         for family in Family::BOTH {
-            let pair = Pair { ruleset, topology, places, input, to, family };
+            let others: Vec<Service> = beyond::for_pair(&services, topology.hosts.len() + 1, number).copied().collect();
+            let pair = Pair { ruleset, topology, places, input, to, family, others };
             pair.classes(&relevant, &boxes, seed, &mut found, &mut generated.skipped);
             if to == Place::Gateway {
                 pair.first_contact(&mut found);
@@ -159,6 +162,8 @@ struct Pair<'a> {
     input: Place,
     to: Place,
     family: Family,
+    /// Services that other pairs are told apart by.
+    others: Vec<Service>,
 }
 
 impl Pair<'_> {
@@ -204,6 +209,7 @@ impl Pair<'_> {
             let services = self.service_spots(view, &items);
             *skipped += around(&srcs, &dsts, &services, seed, &mut push);
         }
+        self.beyond(&src_classes, &dst_classes, &destinations, &items, &mut push);
         let total = src_classes.len() * dst_classes.len() * items.len();
         let chosen = total.min(CROSS_MAX);
         for number in 0..chosen {
@@ -213,6 +219,34 @@ impl Pair<'_> {
             push(src_classes[src].value, dst_classes[dst].value, items[item]);
         }
         *skipped += u64::try_from(total - chosen).unwrap_or(u64::MAX);
+    }
+
+    /// What the policy does not distinguish here, and what was loaded might: services of other pairs, and each address
+    /// of the box on its own.
+    fn beyond(
+        &self,
+        srcs: &[Representative<IpAddr>],
+        dsts: &[Representative<IpAddr>],
+        destinations: &[AddrRange],
+        items: &[Item],
+        push: &mut dyn FnMut(IpAddr, IpAddr, Item),
+    ) {
+        let (Some(src), Some(dst)) = (srcs.first(), dsts.first()) else { return };
+        for service in &self.others {
+            let item = match service.ports {
+                Ports::Range(range) => ports(service.proto, range.first),
+                Ports::Icmp { kind, code } if service.proto == self.icmp() => self.icmp_item(kind, code.unwrap_or(0)),
+                Ports::Icmp { .. } | Ports::All => continue,
+            };
+            push(src.value, dst.value, item);
+        }
+        if self.to == Place::Gateway {
+            for own in destinations.iter().filter(|range| range.is_single()) {
+                for item in items {
+                    push(src.value, own.first(), *item);
+                }
+            }
+        }
     }
 
     fn probe(&self, src: IpAddr, dst: IpAddr, item: Item, labels: &[Service]) -> Probe {

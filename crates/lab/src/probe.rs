@@ -22,6 +22,8 @@ pub enum Kind {
     Stray,
     /// A source that does not belong to its interface.
     Spoofed,
+    /// A source from each part of its segment's network.
+    Source,
     /// A packet of a known connection by the wrong interface.
     Hijack,
     /// A burst against a limit.
@@ -38,6 +40,7 @@ impl Kind {
             Self::Related => "related errors",
             Self::Stray => "without connection",
             Self::Spoofed => "spoofed sources",
+            Self::Source => "true sources",
             Self::Hijack => "known connection, wrong interface",
             Self::Limit => "limits",
         }

@@ -149,6 +149,15 @@ fn flags_text(flags: u8) -> String {
     if set.is_empty() { "none".to_owned() } else { set.join(",") }
 }
 
+/// How a reject answers: TCP with a reset, everything else with "administratively prohibited" (RFC 1812, RFC 4443).
+fn proper_refusal(probe: &Probe) -> Refusal {
+    match (probe.proto, probe.src.is_ipv4()) {
+        (proto::TCP, _) => Refusal::Reset,
+        (_, true) => Refusal::Icmp(3, 13),
+        (_, false) => Refusal::Icmp(1, 1),
+    }
+}
+
 /// What was seen of a probe, compared with what was expected: `None` when it is the same.
 #[must_use]
 pub fn compare(topology: &Topology, probe: &Probe, expected: &Expected, seen: &Seen) -> Option<String> {
@@ -157,6 +166,11 @@ pub fn compare(topology: &Topology, probe: &Probe, expected: &Expected, seen: &S
     }
     if let Some(place) = seen.also_at {
         return Some(format!("arrived twice, also at {}", topology.place_name(place)));
+    }
+    if let (Verdict::Reject, Some(refusal)) = (expected.decision.verdict, seen.refused)
+        && refusal != proper_refusal(probe)
+    {
+        return Some(format!("refused, but with {refusal:?}"));
     }
     let refusal = seen.refused.map(|refusal| match refusal {
         Refusal::Reset => "refused with a TCP reset".to_owned(),

@@ -12,6 +12,7 @@ use crate::connections;
 use crate::error::LabError;
 use crate::limits;
 use crate::pairs::{self, Places};
+use crate::probe::{Kind, Probe};
 use crate::prober::Prober;
 use crate::report::{Report, Tally};
 use crate::session::Session;
@@ -45,6 +46,8 @@ pub struct Progress<'a> {
 
 /// A rate that no run of probes reaches; the rules keep their shape.
 const UNREACHED: Limit = Limit { rate: 1_000_000, per: TimeUnit::Second, burst: 1_000_000, by_source: false };
+/// A rate that the first probe uses up: what a second one still passes by does not depend on it.
+const SPENT: Limit = Limit { rate: 1, per: TimeUnit::Day, burst: 1, by_source: false };
 
 /// Builds the network, loads what `emit` makes of the ruleset, probes every class of flow, and compares.
 ///
@@ -90,6 +93,7 @@ pub fn run(
             tally: &mut tally,
             accepted: BTreeMap::new(),
             refused: BTreeMap::new(),
+            used_up: false,
         };
         for input in &inputs {
             step("probing every class of flow");
@@ -108,6 +112,24 @@ pub fn run(
             false => ruleset.clone(),
         };
         let (held, loaded) = (hold(&ruleset), hold(written));
+        prober.load(&topology, &emit(&with_limits(&loaded, SPENT), at))?;
+        let mut session = Session {
+            topology: &topology,
+            ruleset: &held,
+            at,
+            variant: "every limit is used up",
+            prober: &mut prober,
+            tally: &mut tally,
+            accepted: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            used_up: true,
+        };
+        for input in &inputs {
+            let generated = pairs::from(&held, &topology, &places, *input, options.seed);
+            let probes: Vec<Probe> =
+                generated.probes.into_iter().map(|probe| Probe { kind: Kind::Limit, ..probe }).collect();
+            session.run(&probes)?;
+        }
         let texts = emit(&loaded, at);
         let mut session = Session {
             topology: &topology,
@@ -118,10 +140,20 @@ pub fn run(
             tally: &mut tally,
             accepted: BTreeMap::new(),
             refused: BTreeMap::new(),
+            used_up: false,
         };
         limits::run(&mut session, &texts, &places, &inputs, options.seed, &mut notes)?;
     }
     Ok(tally.finish(&topology, notes, started.elapsed().as_secs_f64()))
+}
+
+/// The same with another rate wherever there is one.
+fn with_limits(ruleset: &Ruleset, limit: Limit) -> Ruleset {
+    let mut changed = ruleset.clone();
+    for own in changed.rules.iter_mut().filter_map(|rule| rule.limit.as_mut()) {
+        *own = Limit { by_source: own.by_source, ..limit };
+    }
+    changed
 }
 
 fn has_windows(ruleset: &Ruleset) -> bool {
@@ -131,12 +163,7 @@ fn has_windows(ruleset: &Ruleset) -> bool {
 /// The ruleset as it is probed for verdicts: limits out of reach, since probes come in bursts; with every weekly
 /// window around the present, and with none.
 fn variants(ruleset: &Ruleset, now: Timestamp) -> Vec<(&'static str, Ruleset)> {
-    let mut plain = ruleset.clone();
-    for rule in &mut plain.rules {
-        if let Some(limit) = &mut rule.limit {
-            *limit = Limit { by_source: limit.by_source, ..UNREACHED };
-        }
-    }
+    let plain = with_limits(ruleset, UNREACHED);
     if has_windows(&plain) {
         vec![
             ("every schedule holds", plain.with_windows_around(now, true)),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use segwall_core::policy::Verdict;
 use segwall_core::ruleset::{At, Ruleset};
 use segwall_host::conntrack::Tuple;
 use segwall_packetset::{Header, Place, proto};
@@ -38,6 +39,8 @@ pub struct Session<'a> {
     pub accepted: BTreeMap<(Place, Place), Vec<Probe>>,
     /// Of each pair a TCP connection that may not be opened, if there is one.
     pub refused: BTreeMap<(Place, Place), Probe>,
+    /// Every limit is used up: what is accepted within one only is dropped.
+    pub used_up: bool,
 }
 
 /// The packet of a probe.
@@ -62,7 +65,11 @@ impl<'a> Session<'a> {
     /// What the oracle says of a probe.
     #[must_use]
     pub fn expected(&self, probe: &Probe) -> Expected {
-        probe.expected(self.ruleset, self.topology, self.at)
+        let mut expected = probe.expected(self.ruleset, self.topology, self.at);
+        if self.used_up && expected.decision.limited {
+            expected.decision.verdict = Verdict::Drop;
+        }
+        expected
     }
 
     /// What probes are compared with.
@@ -71,7 +78,8 @@ impl<'a> Session<'a> {
         Context { topology: self.topology, ruleset: self.ruleset, variant: self.variant }
     }
 
-    /// Sends probes that need no connection, and compares. What differs is sent once more before it counts.
+    /// Sends probes that need no connection, and compares. What should have arrived or been refused, and was not, is
+    /// sent once more before it counts.
     ///
     /// # Errors
     /// When the lab itself fails.
@@ -97,7 +105,10 @@ impl<'a> Session<'a> {
         let shots: Vec<Shot> = all.iter().map(shot).collect();
         let mut seen = self.prober.shoot(self.topology, &shots, known)?;
         let differs = |at: &usize, seen: &Seen| compare(self.topology, &group[*at], &expected[*at], seen).is_some();
-        let doubtful: Vec<usize> = all.iter().copied().filter(|at| differs(at, &seen[*at])).collect();
+        // Only silence can be a packet that got lost. What arrived, or was refused, counts the first time.
+        let silent = |seen: &Seen| seen.arrived.is_none() && seen.refused.is_none();
+        let doubtful: Vec<usize> =
+            all.iter().copied().filter(|at| silent(&seen[*at]) && differs(at, &seen[*at])).collect();
         if !doubtful.is_empty() {
             let again: Vec<Shot> = doubtful.iter().map(shot).collect();
             let second = self.prober.shoot(self.topology, &again, known)?;

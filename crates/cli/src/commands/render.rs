@@ -66,7 +66,8 @@ impl Target {
     /// The program that loads it.
     fn loader(self) -> &'static str {
         match self {
-            Self::Nft => "nft -f",
+            // nft reads hours and dates in its own time zone; the text is in UTC.
+            Self::Nft => "TZ=UTC nft -f",
             Self::Iptables => "iptables-restore",
             Self::Ip6tables => "ip6tables-restore",
         }
@@ -74,7 +75,13 @@ impl Target {
 
     fn render(self, ruleset: &Ruleset, at: At) -> String {
         let text = match self {
-            Self::Nft => emit::nft::compile(ruleset, at).script(),
+            Self::Nft => {
+                let program = emit::nft::compile(ruleset, at);
+                let until = program.valid_until.map_or_else(String::new, |until| {
+                    format!("# Make it again by {until}: a schedule's offset from UTC changes, or a rule expires.\n")
+                });
+                until + &program.script()
+            }
             Self::Iptables => emit::iptables::v4(ruleset, at),
             Self::Ip6tables => emit::iptables::v6(ruleset, at),
         };

@@ -12,6 +12,7 @@ mod expect;
 mod explain;
 mod explain_advice;
 mod explain_ends;
+mod explain_parts;
 mod lints;
 mod matrix;
 mod matrix_text;

@@ -140,6 +140,9 @@ fn read_schedule(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Schedule>
     Some(Schedule { days, from_minute, to_minute })
 }
 
+/// xtables keeps the end of a rule as seconds in 32 bits, which end in January 2038.
+const LAST_EXPIRY: Date = Date::constant(2037, 12, 31);
+
 fn expires(table: &Table<'_>, today: Date, faults: &mut Faults<'_>) -> Option<Date> {
     let value = table.get("expires")?;
     let span = span_of(value);
@@ -168,6 +171,12 @@ fn expires(table: &Table<'_>, today: Date, faults: &mut Faults<'_>) -> Option<Da
         _ => None,
     };
     let Some(day) = day else { return bad("there is no such day", "such as 2027-06-30".to_owned()) };
+    if day > LAST_EXPIRY {
+        return bad(
+            "the kernel cannot count to that day",
+            format!("the last one is {LAST_EXPIRY}; leave `expires` out for a rule without an end"),
+        );
+    }
     if day < today {
         faults.push(
             Diagnostic::warning(codes::EXPIRED, span, format!("this rule was valid until {day}"))

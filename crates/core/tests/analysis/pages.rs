@@ -135,3 +135,14 @@ fn the_examples_have_no_findings() {
         assert_eq!(found(text), []);
     }
 }
+
+#[test]
+fn generated_policies_are_sound_at_every_size() {
+    for size in [2, 5, 300] {
+        let (policy, ruleset) = sound(&segwall_core::testing::scale_policy(size));
+        assert_eq!(check(&policy, &ruleset, noon()), []);
+        let cells = segwall_core::analysis::matrix(&policy, &ruleset, noon()).cells.len();
+        // Management reaches all others, the internet and the box; the others reach ten, or all there are.
+        assert_eq!(cells, size + 1 + (size - 1) * 10.min(size - 1), "{size} segments");
+    }
+}

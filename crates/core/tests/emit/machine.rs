@@ -10,11 +10,11 @@ use segwall_packetset::{CtState, Family, Flow, Header, Packet, Place, mask_addre
 
 /// What a run saw.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Trace {
+pub struct Trace<'a> {
     /// The end.
     pub end: Option<Action>,
     /// Chains that were entered.
-    pub chains: Vec<String>,
+    pub chains: Vec<&'a str>,
     /// Prefixes that were logged.
     pub logs: Vec<&'static str>,
     /// Whether a limit that is never over was asked on the way to the end.
@@ -26,7 +26,7 @@ pub struct Machine<'a> {
     pub ruleset: &'a Ruleset,
     pub packet: &'a Packet,
     pub now: Option<Timestamp>,
-    pub trace: Trace,
+    pub trace: Trace<'a>,
 }
 
 fn holds(key: &Key, with: Key) -> bool {
@@ -46,7 +46,7 @@ impl<'a> Machine<'a> {
     }
 
     /// The filter's verdict.
-    pub fn filter(mut self) -> Trace {
+    pub fn filter(mut self) -> Trace<'a> {
         let flow = &self.packet.flow;
         let hook = match (flow.input, flow.output) {
             (Place::Gateway, _) => Hook::Output,
@@ -54,20 +54,19 @@ impl<'a> Machine<'a> {
             _ => Hook::Forward,
         };
         let base = self.program.chains.iter().find(|chain| chain.base == Some(Base::Filter(hook)));
-        let name = base.expect("every hook has a chain").name.clone();
-        self.trace.end = self.chain(&name).or(Some(Action::Drop));
+        let name = &base.expect("every hook has a chain").name;
+        self.trace.end = self.chain(name).cloned().or(Some(Action::Drop));
         self.trace
     }
 
     /// A nat chain's decision, if it has one.
     pub fn nat(mut self, base: Base) -> Option<Action> {
         let chain = self.program.chains.iter().find(|chain| chain.base == Some(base))?;
-        let name = chain.name.clone();
-        self.chain(&name)
+        self.chain(&chain.name).cloned()
     }
 
-    fn chain(&mut self, name: &str) -> Option<Action> {
-        self.trace.chains.push(name.to_owned());
+    fn chain(&mut self, name: &'a str) -> Option<&'a Action> {
+        self.trace.chains.push(name);
         let chain = self.program.chains.iter().find(|chain| chain.name == name);
         let chain = chain.unwrap_or_else(|| panic!("no chain {name}"));
         for rule in &chain.rules {
@@ -75,18 +74,18 @@ impl<'a> Machine<'a> {
                 None => {}
                 Some(Action::Return) => return None,
                 Some(Action::Jump(to)) => {
-                    if let Some(end) = self.chain(&to) {
+                    if let Some(end) = self.chain(to) {
                         return Some(end);
                     }
                 }
-                Some(Action::Goto(to)) => return self.chain(&to),
+                Some(Action::Goto(to)) => return self.chain(to),
                 Some(end) => return Some(end),
             }
         }
         None
     }
 
-    fn rule(&mut self, rule: &Rule) -> Option<Action> {
+    fn rule(&mut self, rule: &'a Rule) -> Option<&'a Action> {
         for part in &rule.parts {
             match part {
                 Part::States(list) => {
@@ -97,9 +96,9 @@ impl<'a> Machine<'a> {
                         CtState::Invalid => State::Invalid,
                         CtState::Untracked => State::Untracked,
                     };
-                    return list.iter().find(|(of, _)| *of == state).map(|(_, action)| action.clone());
+                    return list.iter().find(|(of, _)| *of == state).map(|(_, action)| action);
                 }
-                Part::Do(action) => return Some(action.clone()),
+                Part::Do(action) => return Some(action),
                 Part::Log { prefix, .. } => self.trace.logs.push(prefix),
                 Part::Rate(_) | Part::NamedRate(_) => self.trace.limited = true,
                 Part::SourceRate { family, .. } => {
@@ -183,8 +182,7 @@ impl<'a> Machine<'a> {
             Part::Family(family) => flow.family() == *family,
             Part::Lookup { fields, not, set } => {
                 let set = self.set(set);
-                let types: Vec<_> = fields.iter().map(|field| field.key_type()).collect();
-                assert_eq!(types, set.types, "{}", set.name);
+                assert!(fields.iter().map(|field| field.key_type()).eq(set.types.iter().copied()), "{}", set.name);
                 let Some(with) = fields.iter().map(|field| self.field(*field)).collect::<Option<Vec<Key>>>() else {
                     return false;
                 };

@@ -9,14 +9,22 @@ mod common;
 mod examples;
 #[path = "../../../host/tests/harness/mod.rs"]
 mod harness;
+mod kill;
 mod mutations;
+#[allow(dead_code, reason = "the tests of segwall-host use all of it")]
+#[path = "../../../host/tests/kernel/net.rs"]
+mod net;
 mod random;
+mod update;
 
 use std::process::ExitCode;
 
 use harness::Case;
 
 fn main() -> ExitCode {
-    let inside: Vec<Case> = [examples::ALL, random::ALL, mutations::ALL].concat();
-    harness::run(&[], || segwall_lab::isolate().map(drop), &inside)
+    if std::env::var_os(kill::CHILD).is_some() {
+        return kill::until_killed();
+    }
+    let inside: Vec<Case> = [examples::ALL, update::ALL, random::ALL, mutations::ALL].concat();
+    harness::run(kill::ALL, || segwall_lab::isolate().map(drop), &inside)
 }
