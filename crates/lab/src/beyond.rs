@@ -57,8 +57,8 @@ pub fn sources(session: &Session<'_>, accepted: &[Probe]) -> Vec<Probe> {
     let mut probes = Vec::new();
     for (id, interface) in segments() {
         for whole in prefixes(&interface.sources) {
-            let longer = lengths.iter().filter(|(family, other)| *family == whole.family() && *other > len(&whole));
-            for (_, part_len) in longer {
+            let lengths = lengths.iter().filter(|(family, other)| *family == whole.family() && *other >= len(&whole));
+            for (_, part_len) in lengths {
                 let Some(parts) = 1usize.checked_shl(u32::from(part_len - len(&whole))) else { continue };
                 if parts > PARTS_MAX || probes.len() + parts > PARTS_TOTAL {
                     continue;

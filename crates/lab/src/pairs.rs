@@ -19,7 +19,7 @@ const ELEMENTS_MAX: usize = 1024;
 /// Where a box has no ranges on one side, or speaks of every protocol, so many stand for it.
 const BESIDE_MAX: usize = 2;
 /// Other addresses of the box that are tried from one zone, beside those that rules name.
-const OTHER_OWN_MAX: usize = 3;
+const OTHER_OWN_MAX: usize = 6;
 /// A protocol that hardly any rule names (RFC 3692, for experiments), and the next best.
 const UNNAMED_PROTOCOLS: [u8; 2] = [253, 254];
 
@@ -352,10 +352,12 @@ impl Pair<'_> {
         };
         let mut others = 0;
         for (at, host) in self.topology.ids().zip(&self.topology.hosts) {
-            let Some(addr) = host.gateway_address(self.family).filter(|_| at != input) else { continue };
-            if host.is_internet || named(&addr) || others < OTHER_OWN_MAX {
-                others += usize::from(!host.is_internet);
-                own.push(addr);
+            let theirs = host.gateway_addresses.iter().map(|(addr, _)| *addr).filter(of_family);
+            for addr in theirs.filter(|addr| at != input && Some(*addr) != host.link_local()) {
+                if host.is_internet || named(&addr) || others < OTHER_OWN_MAX {
+                    others += usize::from(!host.is_internet);
+                    own.push(addr);
+                }
             }
         }
         match self.family {
@@ -449,12 +451,16 @@ impl Pair<'_> {
         let spot = |service: &Service| match service.ports {
             Ports::Range(range) => {
                 let middle = range.first + (range.last - range.first) / 2;
-                let edges = port_edges(range).into_iter().map(|port| ports(service.proto, port)).collect();
+                let twin = if service.proto == proto::TCP { proto::UDP } else { proto::TCP };
+                let own = port_edges(range).into_iter().map(|port| ports(service.proto, port));
+                let edges = own.chain([ports(twin, middle)]).collect();
                 Some(Spot { inner: ports(service.proto, middle), edges })
             }
             Ports::Icmp { .. } | Ports::All => {
-                let mut named = items.iter().filter(|item| names(service, item)).copied();
-                Some(Spot { inner: named.next()?, edges: named.take(BESIDE_MAX).collect() })
+                let named = || items.iter().filter(|item| names(service, item)).copied();
+                // What opens no connection shows nothing of the other sides' edges.
+                let inner = named().find(opens_connection).or_else(|| named().next())?;
+                Some(Spot { inner, edges: named().filter(|item| *item != inner).take(BESIDE_MAX).collect() })
             }
         };
         services.iter().filter_map(spot).collect()
@@ -463,13 +469,11 @@ impl Pair<'_> {
     /// What a host without an address sends to the box, and what it must not be able to send.
     fn first_contact(&self, found: &mut BTreeSet<Probe>) {
         let Place::Interface(input) = self.input else { return };
-        if self.topology.host(input).is_internet {
-            return;
-        }
         let mut push = |src: IpAddr, dst: IpAddr, item: Item| {
             found.insert(self.probe(src, dst, item, &[]));
         };
         match self.family {
+            Family::V4 if self.topology.host(input).is_internet => {}
             Family::V4 => {
                 let (nobody, all) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::BROADCAST));
                 for port in [66, 67, 68] {
@@ -487,10 +491,12 @@ impl Pair<'_> {
                     for kind in [128, 130, 131, 132, 133, 134, 135, 136, 137, 143] {
                         push(host, dst, self.icmp_item(kind, 0));
                     }
-                    for port in [546, 547, 548] {
+                    for port in [545, 546, 547, 548] {
                         push(host, dst, ports(proto::UDP, port));
                     }
-                    push(host, dst, ports(proto::TCP, 22));
+                    for port in [22, 546, 547] {
+                        push(host, dst, ports(proto::TCP, port));
+                    }
                 }
                 for kind in [131, 132, 135, 136, 143] {
                     push(IpAddr::V6(Ipv6Addr::UNSPECIFIED), all_nodes, self.icmp_item(kind, 0));
@@ -551,6 +557,13 @@ fn around(
         service.edges.iter().for_each(|edge| push(src.inner, dst.inner, *edge));
     }
     u64::try_from(total - chosen).unwrap_or(u64::MAX)
+}
+
+fn opens_connection(item: &Item) -> bool {
+    match item.header {
+        Header::Ports { .. } | Header::Other => true,
+        Header::Icmp { kind, .. } => matches!((item.proto, kind), (proto::ICMP, 8 | 13) | (proto::ICMPV6, 128)),
+    }
 }
 
 fn ports(proto: u8, dport: u16) -> Item {

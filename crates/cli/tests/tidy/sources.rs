@@ -11,7 +11,6 @@ const LONGER: &[(&str, &str)] = &[
     ("crates/lab/src/frame.rs", "packets made by hand, and the tests of every one"),
     ("crates/lab/src/pairs.rs", "every class of flow between two zones"),
     ("crates/lab/src/prober.rs", "one batch of packets from sending to deciding"),
-    ("crates/lab/tests/lab/mutations/brute.rs", "what emitted rules mean, worked out flow by flow"),
     ("crates/core/src/policy/schema.rs", "one struct for each table of the policy file, with what editors show"),
     ("crates/core/tests/oracle/reading.rs", "the naive reading of a policy, told from top to bottom"),
 ];

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use jiff::Timestamp;
-use segwall_core::emit::nft::{Action, Base, Field, Key, Part, Program, Type};
+use segwall_core::emit::nft::{Action, Base, Program};
 use segwall_core::policy::{Ports, Verdict};
 use segwall_core::ruleset::{At, Dst, Ruleset, private_ipv4};
 use segwall_lab::Topology;
@@ -17,10 +17,8 @@ use segwall_packetset::{
     AddrRange, CtState, Family, Flow, Header, InterfaceId, Packet, Place, PortRange, Sent, TcpFlags, proto,
 };
 
+use super::cuts::{Cuts, Item, STATE_PORTS};
 use super::machine::Machine;
-
-/// Ports that packets other than the first of a connection are tried with.
-const STATE_PORTS: [u16; 4] = [22, 67, 443, 547];
 
 /// What becomes of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,15 +38,6 @@ struct Sending {
     src: IpAddr,
     dst: IpAddr,
     item: Item,
-}
-
-/// What follows the IP header, and the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Item {
-    proto: u8,
-    header: Header,
-    state: CtState,
-    flags: u8,
 }
 
 /// Where a program and its ruleset are compared.
@@ -220,7 +209,6 @@ impl Brute<'_> {
             cuts.program(program);
         }
         self.ruleset_cuts(&mut cuts);
-        let addresses = cuts.addresses(family);
         let edges: Vec<IpAddr> = self
             .topology
             .hosts
@@ -231,6 +219,9 @@ impl Brute<'_> {
                 [network.first(), network.last()]
             })
             .collect();
+        // They stand for nobody but themselves.
+        cuts.ranges.extend(edges.iter().copied().map(AddrRange::single));
+        let (addresses, others) = cuts.addresses(family);
         let is_own = |addr: IpAddr| self.own().any(|(_, own)| own == addr);
         let source = |addr: &IpAddr| {
             is_unspecified(*addr)
@@ -244,8 +235,7 @@ impl Brute<'_> {
         };
         // Broadcast addresses of our wires; network addresses mean different things to different kernels.
         let broadcasts = edges.iter().copied().filter(|edge| edge.is_ipv4() && self.ruleset.is_broadcast(*edge));
-        let plain =
-            addresses.iter().copied().filter(|addr| is_own(*addr) || (is_unicast(*addr) && !edges.contains(addr)));
+        let plain = others.iter().copied().filter(|addr| is_own(*addr) || (is_unicast(*addr) && !edges.contains(addr)));
         let destinations: BTreeSet<IpAddr> =
             plain.chain(groups).chain(broadcasts).filter(|a| Family::of(*a) == family).collect();
         Space {
@@ -340,153 +330,4 @@ struct Space {
     sources: Vec<IpAddr>,
     destinations: Vec<IpAddr>,
     items: Vec<Item>,
-}
-
-/// Everything that packets are told apart by.
-#[derive(Default)]
-struct Cuts {
-    ranges: BTreeSet<AddrRange>,
-    ports: BTreeSet<(u16, u16)>,
-    protocols: BTreeSet<u8>,
-    kinds: BTreeSet<u8>,
-    codes: BTreeSet<u8>,
-}
-
-impl Cuts {
-    fn program(&mut self, program: &Program) {
-        for part in program.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.parts) {
-            match part {
-                Part::Among { field, keys, .. } => keys.iter().for_each(|key| self.key(*key, field.key_type(), None)),
-                Part::Lookup { fields, set, .. } => {
-                    let Some(set) = program.sets.iter().find(|one| one.name == *set) else { continue };
-                    for element in set.elements() {
-                        for (key, field) in element.iter().zip(fields) {
-                            let masked = match field {
-                                Field::SrcMasked(_, len) => Some(*len),
-                                _ => None,
-                            };
-                            self.key(*key, field.key_type(), masked);
-                        }
-                    }
-                }
-                Part::SentTo(list) => self.ranges.extend(list.iter().copied().map(AddrRange::single)),
-                Part::SentPort(_, range) => drop(self.ports.insert((range.first, range.last))),
-                Part::Do(Action::Dnat(to, port)) => {
-                    self.ranges.insert(AddrRange::single(*to));
-                    self.ports.extend(port.map(|port| (port, port)));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn key(&mut self, key: Key, of: Type, masked: Option<u8>) {
-        let range = |first: IpAddr, last: IpAddr| match masked {
-            Some(len) => Some(AddrRange::prefix(first, len)),
-            None => AddrRange::new(first, last),
-        };
-        match key {
-            Key::Name(_) => {}
-            Key::V4(first, last) => self.ranges.extend(range(IpAddr::V4(first), IpAddr::V4(last))),
-            Key::V6(first, last) => self.ranges.extend(range(IpAddr::V6(first), IpAddr::V6(last))),
-            Key::Ports(first, last) => drop(self.ports.insert((first, last))),
-            Key::Byte(number) => match of {
-                Type::Proto => drop(self.protocols.insert(number)),
-                Type::IcmpType(_) => drop(self.kinds.insert(number)),
-                Type::IcmpCode(_) => drop(self.codes.insert(number)),
-                Type::Name | Type::Addr(_) | Type::Port => {}
-            },
-        }
-    }
-
-    /// One address of each class: those that lie in the same ranges.
-    fn addresses(&self, family: Family) -> Vec<IpAddr> {
-        let ranges: Vec<&AddrRange> = self.ranges.iter().filter(|range| range.family() == family).collect();
-        let mut starts: BTreeSet<IpAddr> = BTreeSet::from([AddrRange::all(family).first()]);
-        for range in &ranges {
-            starts.insert(range.first());
-            starts.extend(range.after());
-        }
-        let mut seen = BTreeSet::new();
-        let signature = |addr: IpAddr| -> Vec<bool> { ranges.iter().map(|range| range.contains(addr)).collect() };
-        starts.into_iter().filter(|start| seen.insert(signature(*start))).collect()
-    }
-
-    fn port_classes(&self) -> Vec<u16> {
-        let mut starts = BTreeSet::from([1u16]);
-        for (first, last) in &self.ports {
-            starts.insert((*first).max(1));
-            starts.extend(last.checked_add(1));
-        }
-        let mut seen = BTreeSet::new();
-        let signature = |port: u16| -> Vec<bool> {
-            self.ports.iter().map(|(first, last)| (first..=last).contains(&&port)).collect()
-        };
-        starts.into_iter().filter(|start| seen.insert(signature(*start))).collect()
-    }
-
-    fn items(&self, family: Family) -> Vec<Item> {
-        let mut items = BTreeSet::new();
-        let mut push = |proto, header, state, flags| {
-            items.insert(Item { proto, header, state, flags });
-        };
-        let syn = TcpFlags::SYN;
-        let icmp = match family {
-            Family::V4 => proto::ICMP,
-            Family::V6 => proto::ICMPV6,
-        };
-        // In IPv6 these are extension headers, which rules look behind.
-        let is_extension = |protocol: u8| family == Family::V6 && matches!(protocol, 0 | 43 | 44 | 51 | 59 | 60 | 135);
-        for protocol in self.protocols.iter().copied() {
-            if proto::has_ports(protocol) {
-                for port in self.port_classes() {
-                    let header = Header::Ports { sport: 40_000, dport: port };
-                    push(protocol, header, CtState::New, syn);
-                    // Before the connection's state no condition looks at ports but those of first contact.
-                    if !STATE_PORTS.contains(&port) {
-                        continue;
-                    }
-                    match protocol {
-                        proto::TCP => {
-                            push(protocol, header, CtState::New, TcpFlags::ACK);
-                            push(protocol, header, CtState::Invalid, TcpFlags::RST);
-                            push(protocol, header, CtState::Established, TcpFlags::ACK);
-                        }
-                        proto::UDP => push(protocol, header, CtState::Established, syn),
-                        _ => {}
-                    }
-                }
-            } else if protocol != proto::ICMP && protocol != proto::ICMPV6 && !is_extension(protocol) {
-                push(protocol, Header::Other, CtState::New, syn);
-            }
-        }
-        let codes: BTreeSet<u8> = self.codes.iter().flat_map(|code| [*code, code.wrapping_add(1)]).chain([0]).collect();
-        for kind in self.kinds.iter().copied() {
-            for code in codes.iter().copied() {
-                let header = Header::Icmp { kind, code };
-                let any = match family {
-                    Family::V4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
-                    Family::V6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
-                };
-                let flow = Flow {
-                    input: Place::Elsewhere,
-                    output: Place::Elsewhere,
-                    proto: icmp,
-                    src: any,
-                    dst: any,
-                    header,
-                    sent: None,
-                };
-                push(icmp, header, flow.first_state(), syn);
-                let is_error = match family {
-                    Family::V4 => matches!(kind, 3 | 11),
-                    Family::V6 => matches!(kind, 1 | 3),
-                };
-                if is_error {
-                    push(icmp, header, CtState::Related, syn);
-                }
-            }
-        }
-        items.into_iter().collect()
-    }
 }
