@@ -213,6 +213,8 @@ fn json_is_what_its_schema_says() {
         ("check", vec!["check", "--format", "json", "crates/cli/tests/policies/warns.toml"]),
         ("matrix", vec!["matrix", "--format", "json", TUTORIAL]),
         ("matrix", vec!["matrix", "--format", "json", "examples/branch.toml"]),
+        ("lab", vec!["lab", "--format", "json", TUTORIAL]),
+        ("lab", vec!["lab", "--format", "json", faults]),
         ("explain", vec!["explain", "--format", "json", "-p", TUTORIAL, "internal", "server"]),
         ("explain", vec!["explain", "--format", "json", "-p", "examples/branch.toml", "any", "any"]),
         ("render", vec!["render", "--target", "nft", "--format", "json", TUTORIAL]),
@@ -222,6 +224,10 @@ fn json_is_what_its_schema_says() {
         let schema = parse(run(&["schema", "--output", command]));
         let output = run(&args);
         let answer = code(&output);
+        if command == "lab" && answer == 4 && std::env::var_os("SEGWALL_NO_SKIP").is_none_or(|value| value != "1") {
+            eprintln!("SKIPPED: the lab's JSON: {}", stderr(&output));
+            continue;
+        }
         let json = parse(output);
         let faults: Vec<String> =
             jsonschema::validator_for(&schema).expect("a schema").iter_errors(&json).map(|e| e.to_string()).collect();

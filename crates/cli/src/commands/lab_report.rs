@@ -82,3 +82,91 @@ fn flow_words(flow: &FlowText) -> String {
     add("sent to", flow.sent.clone());
     words
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::tz::TimeZone;
+    use segwall_core::policy::{self, Context};
+    use segwall_core::ruleset;
+    use segwall_core::source::Source;
+    use segwall_lab::PairReport;
+    use segwall_packetset::{Flow, Header, Place, proto};
+
+    const POLICY: &str = "[segments.a]\ninterface = \"a0\"\nsubnets = [\"10.0.0.0/24\"]\n\n\
+                          [segments.b]\ninterface = \"b0\"\nsubnets = [\"10.0.1.0/24\"]\n\n\
+                          [[accept]]\nfrom = \"a\"\nto = \"b\"\nservice = \"https\"\n";
+
+    fn checked() -> Checked {
+        let source = Source::new("test.toml", POLICY);
+        let context = Context { today: jiff::civil::date(2026, 1, 1), timezone: TimeZone::UTC };
+        let policy = policy::load(&source, &context).policy.expect("sound");
+        let ruleset = ruleset::lower(&policy, &source, &TimeZone::UTC);
+        Checked { source, policy, ruleset, findings: Vec::new() }
+    }
+
+    fn difference() -> Difference {
+        let addr = |text: &str| text.parse().expect("an address");
+        Difference {
+            group: "classes",
+            flow_text: FlowText {
+                input: "a".to_owned(),
+                output: "b".to_owned(),
+                proto: "tcp".to_owned(),
+                src: "10.0.0.9".to_owned(),
+                dst: "10.0.1.9".to_owned(),
+                sport: None,
+                dport: Some(443),
+                icmp_type: None,
+                icmp_code: None,
+                sent: None,
+                flags: None,
+            },
+            flow: Flow {
+                input: Place::Elsewhere,
+                output: Place::Elsewhere,
+                proto: proto::TCP,
+                src: addr("10.0.0.9"),
+                dst: addr("10.0.1.9"),
+                header: Header::Ports { sport: 1, dport: 443 },
+                sent: None,
+            },
+            declared: "accept",
+            reason: "rule",
+            line: Some(9),
+            seen: "dropped".to_owned(),
+            variant: "",
+        }
+    }
+
+    #[test]
+    fn a_difference_shows_flow_declared_seen_and_the_line() {
+        let report = Report {
+            pairs: vec![PairReport {
+                from: "a".to_owned(),
+                to: "b".to_owned(),
+                services: Vec::new(),
+                probes: 7,
+                differences: 2,
+            }],
+            probes: BTreeMap::from([("classes", 7)]),
+            probes_total: 7,
+            skipped: 0,
+            differences_total: 2,
+            differences: vec![difference()],
+            notes: Vec::new(),
+            seconds: 0.0,
+        };
+        let text = super::text(&checked(), &report, Timestamp::UNIX_EPOCH);
+        let text = anstream::adapter::strip_str(&text).to_string();
+        let expected = "\
+difference (classes): tcp from a 10.0.0.9 to b 10.0.1.9 port 443
+  declared: accept --> test.toml:9
+  seen:     dropped
+
+and 1 more;";
+        assert!(text.contains(expected), "{text}");
+        assert!(text.contains("✗ 2 of 7"), "{text}");
+        assert!(text.ends_with("\n2 differences\n"), "{text}");
+    }
+}
