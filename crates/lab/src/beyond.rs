@@ -16,6 +16,8 @@ const SERVICES_MIN: usize = 2;
 /// Parts of a segment's network that are tried as sources, at most, and of all segments together.
 const PARTS_MAX: usize = 1024;
 const PARTS_TOTAL: usize = 20_000;
+/// Other segments that pretend to be each part.
+const LIARS_MAX: usize = 8;
 
 /// Every service that the policy names anywhere.
 #[must_use]
@@ -64,8 +66,11 @@ pub fn sources(session: &Session<'_>, accepted: &[Probe]) -> Vec<Probe> {
                     continue;
                 }
                 let step = whole.len() / (parts as u128);
-                let middles = (0..parts as u128).filter_map(|at| whole.nth(at * step + step / 2));
-                probes.extend(middles.filter_map(|src| from(session, accepted, id, src)));
+                for src in (0..parts as u128).filter_map(|at| whole.nth(at * step + step / 2)) {
+                    probes.extend(from(session, accepted, id, src));
+                    let others = segments().map(|(other, _)| other).filter(|other| *other != id);
+                    probes.extend(others.take(LIARS_MAX).filter_map(|other| lie(session, accepted, other, src)));
+                }
             }
         }
     }
@@ -89,4 +94,15 @@ fn from(session: &Session<'_>, accepted: &[Probe], id: InterfaceId, src: IpAddr)
         })
         .map(|probe| Probe { kind: Kind::Source, src, ..*probe })
         .find(|probe| session.expected(probe).is_accepted())
+}
+
+/// An accepted flow of an interface, from a source that does not belong there.
+fn lie(session: &Session<'_>, accepted: &[Probe], id: InterfaceId, src: IpAddr) -> Option<Probe> {
+    accepted
+        .iter()
+        .filter(|probe| {
+            probe.input == Place::Interface(id) && Family::of(probe.src) == Family::of(src) && probe.dst != src
+        })
+        .map(|probe| Probe { kind: Kind::Spoofed, src, ..*probe })
+        .find(|probe| !session.expected(probe).is_accepted())
 }

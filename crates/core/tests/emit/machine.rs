@@ -201,9 +201,10 @@ impl<'a> Machine<'a> {
             Part::Icmp => matches!(flow.header, Header::Icmp { .. }),
             Part::NotBareSyn => flow.proto == proto::TCP && !self.packet.flags.is_bare_syn(),
             Part::Translated => flow.sent.is_some(),
-            Part::SentTo(list) => flow.sent.is_some_and(|sent| list.contains(&sent.dst)),
+            Part::SentTo(list) => list.contains(&flow.sent.map_or(flow.dst, |sent| sent.dst)),
             Part::SentPort(protocol, range) => {
-                flow.proto == *protocol && flow.sent.is_some_and(|sent| range.contains(sent.dport))
+                let dport = flow.sent.map(|sent| sent.dport).or(flow.dport());
+                flow.proto == *protocol && dport.is_some_and(|dport| range.contains(dport))
             }
             Part::Local { here } => self.local(flow.dst, *here),
             Part::LocalSource => self.local(flow.src, true),
