@@ -5,6 +5,7 @@
 pub mod analysis;
 pub mod diag;
 pub mod emit;
+pub mod netfilter;
 pub mod policy;
 pub mod report;
 pub mod ruleset;

@@ -107,11 +107,15 @@ impl<'a> Session<'a> {
         let differs = |at: &usize, seen: &Seen| compare(self.topology, &group[*at], &expected[*at], seen).is_some();
         // Only silence can be a packet that got lost. What arrived, or was refused, counts the first time.
         let silent = |seen: &Seen| seen.arrived.is_none() && seen.refused.is_none();
-        // With limits used up, the first packet of each is the one that uses it up.
-        let first = |at: &usize| self.used_up && expected[*at].decision.limited;
-        let doubtful: Vec<usize> =
-            all.iter().copied().filter(|at| (silent(&seen[*at]) || first(at)) && differs(at, &seen[*at])).collect();
-        if !doubtful.is_empty() {
+        // With limits used up, each bucket that a flow has room in takes one packet of it first.
+        let buckets = |at: &usize| self.used_up && expected[*at].decision.limited;
+        let rounds = if self.used_up { 1 + self.limited_rules() } else { 1 };
+        for _ in 0..rounds {
+            let is_doubtful = |at: &usize| (silent(&seen[*at]) || buckets(at)) && differs(at, &seen[*at]);
+            let doubtful: Vec<usize> = all.iter().copied().filter(is_doubtful).collect();
+            if doubtful.is_empty() {
+                break;
+            }
             let again: Vec<Shot> = doubtful.iter().map(shot).collect();
             let second = self.prober.shoot(self.topology, &again, known)?;
             for (at, second) in doubtful.into_iter().zip(second) {
@@ -133,6 +137,10 @@ impl<'a> Session<'a> {
             self.tally.note(&context, Compared { probe, expected, seen, difference });
         }
         Ok(())
+    }
+
+    fn limited_rules(&self) -> usize {
+        self.ruleset.rules.iter().filter(|rule| rule.limit.is_some()).count()
     }
 
     /// Keeps an accepted flow: one for each service, a few for each pair.

@@ -3,10 +3,12 @@
 //! A leaf: it knows nothing of policies, rule sets or the machine.
 
 mod addr;
+mod field;
 mod flow;
 mod port;
 pub mod proto;
 
 pub use addr::{AddrRange, Family, ParseAddrError, mask_address};
+pub use field::Field;
 pub use flow::{CtState, Flow, Header, InterfaceId, Packet, Place, Sent, TcpFlags};
 pub use port::PortRange;

@@ -17,10 +17,10 @@ const MODULES: &[(&str, &[&str])] = &[
     ("diag", &["source"]),
     ("policy", &["source", "diag"]),
     ("ruleset", &["source", "diag", "policy"]),
-    ("analysis", &["source", "diag", "policy", "ruleset"]),
+    ("analysis", &["source", "diag", "policy", "ruleset", "netfilter"]),
     ("emit", &["source", "diag", "policy", "ruleset"]),
     ("report", &["source", "diag", "policy", "ruleset", "analysis"]),
-    ("netfilter", &["diag"]),
+    ("netfilter", &["source", "diag"]),
     ("testing", &["source", "diag", "policy", "ruleset"]), // random policies, behind a feature that no product turns on
 ];
 
