@@ -16,6 +16,7 @@ mod explain_parts;
 mod lints;
 mod matrix;
 mod matrix_text;
+pub mod proof;
 mod questions;
 mod resolver;
 mod service_classes;
