@@ -10,7 +10,7 @@ use segwall_core::netfilter::Hook;
 use segwall_core::policy::Verdict;
 use segwall_core::ruleset::{At, Ruleset};
 use segwall_core::testing::{Seeded, random_policy, to_toml};
-use segwall_packetset::{CtState, Family, Field, Header, Packet, Place, Point, Space, interface, proto};
+use segwall_packetset::{CtState, Family, Field, Flow, Header, Packet, Place, Point, Sent, Space, interface, proto};
 
 use crate::packets::{Edges, Maker};
 use crate::reading::Reading;
@@ -171,14 +171,39 @@ fn the_sets_say_what_the_oracle_says() {
                 let leaves = space.contains(masqueraded, &point);
                 assert_eq!(leaves, ruleset.masquerade(&flow).is_some(), "{}", text());
             }
-            if let (Header::Ports { dport, .. }, None, CtState::New) = (flow.header, flow.sent, packet.state)
-                && hook == Hook::Input
-            {
-                let sent = segwall_packetset::Sent { dst: flow.dst, dport };
-                let meant = ruleset.translate(flow.input, flow.src, sent, flow.proto);
-                let to = targets.iter().find(|(_, set)| space.contains(**set, &point.clone().with(Field::Out, 0)));
+        }
+        // Packets to what port forwards listen on, and beside it.
+        for translation in &ruleset.translations {
+            for _ in 0..PACKETS_PER_POLICY / 4 {
+                let base = Maker { reading: &reading, edges: &edges, choose: &mut choose }.packet();
+                let own = &ruleset.interface(translation.uplink).addresses;
+                let of_family: Vec<IpAddr> =
+                    own.iter().copied().filter(|addr| addr.is_ipv4() == translation.to.is_ipv4()).collect();
+                let (Place::Interface(_), false) = (base.flow.input, of_family.is_empty()) else { continue };
+                let dst = of_family[choose(of_family.len() as u64) as usize];
+                let dport = [
+                    translation.ports.first,
+                    translation.ports.last,
+                    translation.ports.first.saturating_sub(1).max(1),
+                    translation.ports.last.saturating_add(1),
+                ][choose(4) as usize];
+                let src = if base.flow.src.is_ipv4() == dst.is_ipv4() { base.flow.src } else { continue };
+                let header = Header::Ports { sport: 40_000, dport };
+                let flow = Flow {
+                    output: Place::Gateway,
+                    proto: translation.proto,
+                    src,
+                    dst,
+                    header,
+                    sent: None,
+                    ..base.flow
+                };
+                let packet = Packet { flow, state: CtState::New, flags: base.flags };
+                let point = point_of(&ruleset, &packet, Hook::Input, now);
+                let meant = ruleset.translate(flow.input, src, Sent { dst, dport }, flow.proto);
+                let to = targets.iter().find(|(_, set)| space.contains(**set, &point));
                 let done = to.map(|((to, port), _)| (*to, port.unwrap_or(dport)));
-                assert_eq!(done, meant, "{}", text());
+                assert_eq!(done, meant, "{flow:?}, seed {seed:#x}\n{}", to_toml(&policy));
                 *seen.entry(if meant.is_some() { "translated" } else { "untranslated" }).or_default() += 1;
             }
         }

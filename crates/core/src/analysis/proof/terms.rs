@@ -71,7 +71,7 @@ pub fn ranges_of(ranges: &[AddrRange], family: Family) -> Vec<(u128, u128)> {
 
 /// A cube with one value of a field.
 pub fn is(cube: Cube, field: Field, value: u128) -> Cube {
-    cube.with(field, value, value)
+    cube.with_only(field, value)
 }
 
 /// A cube with a port range.
