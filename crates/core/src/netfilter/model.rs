@@ -125,6 +125,22 @@ pub enum Hook {
     Egress,
 }
 
+impl Hook {
+    /// The kernel's word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Prerouting => "prerouting",
+            Self::Input => "input",
+            Self::Forward => "forward",
+            Self::Output => "output",
+            Self::Postrouting => "postrouting",
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+        }
+    }
+}
+
 /// A rule: what must match and what is done, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rule {

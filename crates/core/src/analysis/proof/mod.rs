@@ -8,11 +8,13 @@
 //! were read; not about traffic that stays inside one segment, bridges, tc, XDP, IPVS, or what is loaded later.
 
 mod boxes;
+mod compare;
 mod intent;
 mod nat;
 mod terms;
 mod witness;
 
+pub use compare::{Answer, HookProof, Proof, Refutation, prove};
 pub use intent::{Intent, intent, is_written};
 pub use nat::{Target, destinations, masquerade};
 pub use witness::{WISHES, Witness, witness};
