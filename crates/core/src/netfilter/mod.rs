@@ -2,8 +2,10 @@
 
 pub mod meaning;
 mod model;
+mod nft;
 
 pub use model::{
     Action, Base, Chain, ChainKind, Content, Element, Hook, Key, Log, Match, Nat, NatKind, Note, NoteKind, Program,
     Rate, Reject, Rule, Set, Step, Table, TableFamily, Unknown, Values, Verdicts,
 };
+pub use nft::{NftJsonError, read_nft_json};
