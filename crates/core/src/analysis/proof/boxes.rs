@@ -158,7 +158,14 @@ fn destinations(ruleset: &Ruleset, flow_box: &FlowBox, family: Family, cube: Cub
                     let interface = ruleset.interface(id);
                     let here = is(cube.clone(), Field::In, name_of(ruleset, id));
                     if interface.dynamic && interface.role == Role::Uplink {
-                        return Some(is(here, Field::DstTypeHere, LOCAL));
+                        let here = is(here, Field::DstTypeHere, LOCAL);
+                        // Its addresses are those that come and go; a link-local one is on every interface.
+                        return Some(match family {
+                            Family::V4 => here,
+                            Family::V6 => {
+                                here.with_ranges(Field::Dst, &[(0, (0xfe80 << 112) - 1), (0xfec0 << 112, u128::MAX)])
+                            }
+                        });
                     }
                     let own = own_addresses(&interface.addresses, family);
                     (!own.is_empty()).then(|| here.with_ranges(Field::Dst, &own))

@@ -179,19 +179,26 @@ impl Comparison<'_> {
 
     /// Whether the limits that decide about accepting are exactly the policy's, by value and by what they hold for.
     fn rates(&mut self, want: &Intent, found: &Hooked) -> Result<bool, GaveUp> {
-        let mut theirs: Vec<(Rate, Set)> = Vec::new();
+        // One bucket is one rule, however often it is jumped to; for each source it is a rule for each family.
+        let mut buckets: Vec<(RuleAt, Rate, Set)> = Vec::new();
         for one in found.rates.iter().filter(|one| one.decides) {
             let reached = self.space.intersect(one.reached, want.possible)?;
             if reached.is_empty() {
                 continue;
             }
             let rate = Rate { shared: None, ..one.rate.clone() };
-            // A bucket for each source is two sets, one for each family.
-            match theirs.iter_mut().find(|(known, _)| !known.by.is_empty() && *known == rate) {
-                Some((_, set)) => *set = self.space.union(*set, reached)?,
-                None => theirs.push((rate, reached)),
+            let same = |at: &RuleAt, known: &Rate| {
+                *at == one.at
+                    || (!rate.by.is_empty()
+                        && *known == rate
+                        && RuleAt { rule: 0, ..*at } == RuleAt { rule: 0, ..one.at })
+            };
+            match buckets.iter_mut().find(|(at, known, _)| same(at, known)) {
+                Some((_, _, set)) => *set = self.space.union(*set, reached)?,
+                None => buckets.push((one.at, rate, reached)),
             }
         }
+        let mut theirs: Vec<(Rate, Set)> = buckets.into_iter().map(|(_, rate, set)| (rate, set)).collect();
         let mut ours: Vec<(Rate, Set)> = want
             .limited
             .iter()

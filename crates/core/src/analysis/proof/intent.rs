@@ -4,6 +4,7 @@
 use segwall_packetset::{Cube, Family, Field, GaveUp, Set, Space};
 
 use super::boxes::cubes;
+use super::nat;
 use super::terms::{
     ESTABLISHED, LOCAL, NEW, RELATED, UNTRACKED, family_number, icmp, is, name_number, name_of, names, not_bare_syn,
     ranges_of,
@@ -176,7 +177,9 @@ fn possible(space: &mut Space, ruleset: &Ruleset, hook: Hook, at: At) -> Result<
         }
     }
     let wellformed = space.wellformed()?;
-    space.intersect(set, wellformed)
+    let set = space.intersect(set, wellformed)?;
+    let strange = nat::never_translated(space, ruleset)?;
+    space.minus(set, strange)
 }
 
 /// Packets whose source belongs to the interface they came by.

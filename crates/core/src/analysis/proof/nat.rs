@@ -94,6 +94,31 @@ fn never_the_uplinks(space: &mut Space, ruleset: &Ruleset, translation: &Transla
     space.cubes(&cubes)
 }
 
+/// First packets of connections that are translated as no port forward does it. There are none: what the nat chains
+/// translate is compared by itself.
+///
+/// # Errors
+/// When the space gives up.
+pub fn never_translated(space: &mut Space, ruleset: &Ruleset) -> Result<Set, GaveUp> {
+    let mut made = Vec::new();
+    for translation in &ruleset.translations {
+        let mut inputs = vec![ruleset.interface(translation.uplink).name.as_str()];
+        if translation.hairpin {
+            let segments = ruleset.interface_ids().filter(|(id, _)| ruleset.is_segment(*id));
+            inputs.extend(segments.map(|(_, interface)| interface.name.as_str()));
+        }
+        let family = Family::of(translation.to);
+        let to = super::terms::number(translation.to);
+        let cube =
+            is(is(Cube::all(), Field::Family, family_number(family)), Field::Proto, u128::from(translation.proto));
+        let cube = is(cube.with_ranges(Field::In, &names(inputs.into_iter())), Field::Dst, to);
+        made.push(port(port(cube, Field::SentDport, translation.ports), Field::Dport, translation.delivered_ports()));
+    }
+    let made = space.cubes(&made)?;
+    let translated = space.cube(&is(is(Cube::all(), Field::State, NEW), Field::Translated, 1))?;
+    space.minus(translated, made)
+}
+
 /// Which packets get the address of the interface they leave by for their source, in the coordinates of the postrouting
 /// hook.
 ///

@@ -97,6 +97,9 @@ pub fn elements_of<'e>(
         }
     }
     let mut set = space.cubes(&cubes)?;
+    if keys.iter().any(|key| matches!(key, Key::SentDestination | Key::SentPort)) {
+        return sent(space, keys, cubes, doubtful.is_empty());
+    }
     let raw = keys.iter().any(|key| matches!(key, Key::TransportSource | Key::TransportDestination));
     if raw {
         // Where the protocol has no ports these bytes are something else: anything.
@@ -113,6 +116,41 @@ pub fn elements_of<'e>(
     Ok(if doubtful.is_empty() { Truth::exactly(set) } else { Truth { may: Set::ALL, must: set } })
 }
 
+/// What the first packet of a connection was sent to: as delivered where nothing was translated. Without a connection
+/// there is no such thing, and the rule does not match.
+fn sent(space: &mut Space, keys: &[Key], cubes: Vec<Cube>, exact: bool) -> Result<Truth, GaveUp> {
+    let mut plain = Vec::new();
+    for cube in &cubes {
+        let mut as_delivered = cube.clone().with_only(Field::Translated, 0);
+        for (key, sent, field) in
+            [(Key::SentDestination, Field::SentDst, Field::Dst), (Key::SentPort, Field::SentDport, Field::Dport)]
+        {
+            if keys.contains(&key) {
+                as_delivered = move_ranges(as_delivered, sent, field);
+            }
+        }
+        plain.push(as_delivered);
+    }
+    let translated: Vec<Cube> = cubes.into_iter().map(|cube| cube.with_only(Field::Translated, 1)).collect();
+    let mut set = space.cubes(&translated)?;
+    let plain = space.cubes(&plain)?;
+    set = space.union(set, plain)?;
+    // New, established, related: invalid and untracked packets have no connection.
+    let connected = space.range(Field::State, 0, 2)?;
+    set = space.intersect(set, connected)?;
+    Ok(if exact { Truth::exactly(set) } else { Truth { may: Set::ALL, must: set } })
+}
+
+/// Asks another field for what was asked of one.
+fn move_ranges(cube: Cube, from: Field, to: Field) -> Cube {
+    let Some(ranges) = cube.get(from).map(<[(u128, u128)]>::to_vec) else { return cube };
+    let cube = cube.without(from);
+    match cube.get(to).map(<[(u128, u128)]>::to_vec) {
+        Some(before) => cube.without(to).with_ranges(to, &common(&before, &ranges)),
+        None => cube.with_ranges(to, &ranges),
+    }
+}
+
 /// An element as a cube; `None` where that would take too many ranges.
 fn cube(keys: &[Key], element: &Element, width: Width) -> Option<Cube> {
     let mut cube = Cube::all();
@@ -121,6 +159,8 @@ fn cube(keys: &[Key], element: &Element, width: Width) -> Option<Cube> {
             Key::Field(field) => (*field, vec![(*first, *last)]),
             Key::TransportSource => (Field::Sport, vec![(*first, *last)]),
             Key::TransportDestination => (Field::Dport, vec![(*first, *last)]),
+            Key::SentDestination => (Field::SentDst, vec![(*first, *last)]),
+            Key::SentPort => (Field::SentDport, vec![(*first, *last)]),
             Key::Masked(field, mask) => (*field, masked(*field, *mask, (*first, *last), width)?),
         };
         cube = match cube.get(field).map(<[(u128, u128)]>::to_vec) {

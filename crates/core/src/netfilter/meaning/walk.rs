@@ -112,12 +112,15 @@ impl<'a> Walk<'a> {
                     flows = held;
                 }
                 Step::Verdicts { keys, entries } => {
-                    let (goes_on, fits) = self.verdicts(at, keys, entries, flows, width, returned, &mut next)?;
+                    // What no entry fits does not match the rule.
+                    let (missed, fits) = self.verdicts(at, keys, entries, flows, width, returned, &mut next)?;
+                    next.add_all(self.space, &missed)?;
                     if collect {
+                        let missed = missed.total(self.space)?;
                         matched = self.space.intersect(matched, fits)?;
-                        surely = self.space.intersect(surely, fits)?;
+                        surely = self.space.minus(surely, missed)?;
                     }
-                    flows = goes_on;
+                    flows = Flows::default();
                 }
                 Step::Do(action) => flows = self.act(at, action, flows, returned, &mut next, limited)?,
             }
@@ -270,6 +273,7 @@ impl<'a> Walk<'a> {
                 return Ok(flows);
             }
             Action::Nothing | Action::NoTrack => return Ok(flows),
+            Action::ForgetMark => return flows.marked(self.space, |_| Mark::Unknown),
             Action::SetMark { value, mask } => {
                 return flows.marked(self.space, |mark| mark.replaced(*value, *mask));
             }
@@ -334,6 +338,7 @@ fn decides(step: &Step) -> bool {
             | Action::Goto(_)
             | Action::Queue { .. }
             | Action::SetMark { .. }
+            | Action::ForgetMark
             | Action::NoTrack
             | Action::Nat(_)
             | Action::Unknown(_) => true,

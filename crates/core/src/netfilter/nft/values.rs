@@ -198,7 +198,9 @@ fn word(kind: Kind, text: &str) -> Option<u128> {
         Kind::PacketType => names::number(names::PACKET_TYPES, text),
         Kind::AddressType => names::number(names::ADDRESS_TYPES, text),
         Kind::Mac => mac(text),
-        Kind::Mark => text.strip_prefix("0x").map_or_else(|| text.parse().ok(), |hex| u128::from_str_radix(hex, 16).ok()),
+        Kind::Mark => {
+            text.strip_prefix("0x").map_or_else(|| text.parse().ok(), |hex| u128::from_str_radix(hex, 16).ok())
+        }
         Kind::Day => known(names::DAYS),
         Kind::Hour => hour(text),
         Kind::Time => time(text),
