@@ -150,7 +150,8 @@ pub(super) fn rule_words(ruleset: &Ruleset, at: usize) -> String {
 }
 
 /// A flow in one line: `tcp from 192.168.20.10 (internal) to 192.168.30.10 (server) port 22`.
-pub(super) fn flow_words(ruleset: &Ruleset, flow: &Flow) -> String {
+#[must_use]
+pub fn flow_words(ruleset: &Ruleset, flow: &Flow) -> String {
     let at = |place| zone_of(ruleset, place).map_or("an unknown interface", |zone| zone_name(ruleset, zone));
     let addr = |addr: IpAddr| if is_stand_in(addr) { "the uplink's address".to_owned() } else { addr.to_string() };
     let (protocol, target) = match flow.header {

@@ -43,8 +43,8 @@ tr:target td,tr:target th{outline:2px solid var(--link)}
 .grid tbody tr:nth-child(5n) td,.grid tbody tr:nth-child(5n) th{border-bottom-color:var(--quiet)}
 .letter{font-weight:700;text-align:center}
 figure{margin:10px 0;overflow-x:auto}
-figure svg{display:block;max-width:100%;height:auto}
-@media print{html{font-size:10px}body{max-width:none;padding:0}nav{display:none}table{font-size:9px}code{font-size:9px;background:none;padding:0}.grid{font-size:6px}.grid td{min-width:0}.scroll,figure{overflow:visible}h2{break-after:avoid}tr{break-inside:avoid}thead{display:table-header-group}figure{break-inside:avoid}a{color:inherit}*{print-color-adjust:exact}@page{size:A3 landscape;margin:12mm}}
+figure svg{display:block;max-width:max(100%,1400px);height:auto}
+@media print{html{font-size:10px}body{max-width:none;padding:0}nav{display:none}table{font-size:9px}code{font-size:9px;background:none;padding:0}.grid{font-size:6px}.grid td{min-width:0}.scroll,figure{overflow:visible}h2{break-after:avoid}tr{break-inside:avoid}thead{display:table-header-group}figure{break-inside:avoid}figure svg{max-width:100%;max-height:175mm}a{color:inherit}*{print-color-adjust:exact}@page{size:landscape;margin:12mm}}
 ";
 
 pub(super) fn style() -> String {

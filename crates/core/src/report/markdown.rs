@@ -43,7 +43,7 @@ fn draw(page: &mut String, table: &Table) {
     row(page, table.head.iter().map(|head| escaped(head)));
     row(page, table.head.iter().map(|_| "---".to_owned()));
     for cells in &table.rows {
-        row(page, cells.iter().map(|line| words(line)));
+        row(page, cells.iter().map(words));
     }
 }
 

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 
 use super::reach::{Reach, reach};
-use crate::analysis::{Matrix, check, codes, matrix};
-use crate::policy::Policy;
+use crate::analysis::{Matrix, check, codes, flow_words, matrix};
+use crate::diag::Diagnostic;
+use crate::policy::{Expect, Policy, Verdict};
 use crate::ruleset::{At, Ruleset};
 use crate::source::Source;
 
@@ -31,8 +32,13 @@ pub struct Network<'n> {
 pub enum Claim {
     /// It holds for every flow, at every time.
     Holds,
-    /// A flow breaks it.
-    Fails(String),
+    /// A flow breaks it at some time.
+    Fails {
+        /// The flow, and what becomes of it.
+        how: String,
+        /// The rule that decides so, where one does.
+        line: Option<u32>,
+    },
     /// It is too large to decide.
     Undecided,
 }
@@ -49,11 +55,21 @@ pub fn network<'n>(policy: &'n Policy, ruleset: &'n Ruleset, source: &'n Source,
         .map(|expect| {
             let of = |code| findings.iter().find(|finding| finding.code == code && finding.span == expect.span);
             match (of(codes::EXPECT_FAILED), of(codes::UNDECIDED)) {
-                (Some(finding), _) => Claim::Fails(finding.message.clone()),
+                (Some(finding), _) => failed(ruleset, source, expect, finding),
                 (None, Some(_)) => Claim::Undecided,
                 (None, None) => Claim::Holds,
             }
         })
         .collect();
     Network { policy, ruleset, source, now, reach: reach(&matrix), claims, matrix }
+}
+
+/// The finding without its instant: a page has no date.
+fn failed(ruleset: &Ruleset, source: &Source, expect: &Expect, finding: &Diagnostic) -> Claim {
+    let became = if expect.verdict == Verdict::Accept { "is not always accepted" } else { "is accepted" };
+    let how = match &finding.witness {
+        Some(flow) => format!("{} {became}", flow_words(ruleset, flow)),
+        None => finding.message.clone(),
+    };
+    Claim::Fails { how, line: finding.labels.first().map(|label| source.line(label.span.start)) }
 }

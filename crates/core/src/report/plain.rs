@@ -36,7 +36,7 @@ pub(super) fn limit_words(limit: &Limit) -> String {
 /// `90s`, `10m`, `12h`, `7d`, as the policy writes it.
 pub(super) fn span_words(seconds: u32) -> String {
     for (length, unit) in [(86_400, 'd'), (3_600, 'h'), (60, 'm')] {
-        if seconds > 0 && seconds % length == 0 {
+        if seconds > 0 && seconds.is_multiple_of(length) {
             return format!("{}{unit}", seconds / length);
         }
     }

@@ -150,7 +150,13 @@ pub(super) fn expectations(network: &Network<'_>, words: &Words<'_>) -> Section 
         let claimed = if expect.verdict == Verdict::Accept { "is accepted" } else { "is not accepted" };
         let outcome = match claim {
             Claim::Holds => vec![Part::Badge(Tone::Good, "holds")],
-            Claim::Fails(message) => vec![Part::Badge(Tone::Bad, "fails"), Part::Text(format!(": {message}"))],
+            Claim::Fails { how, line } => {
+                let mut outcome = vec![Part::Badge(Tone::Bad, "fails"), Part::Text(format!(": {how}"))];
+                if let Some(line) = line {
+                    outcome.extend([Part::Text(" (".to_owned()), Part::Rule(*line), Part::Text(")".to_owned())]);
+                }
+                outcome
+            }
             Claim::Undecided => vec![Part::Badge(Tone::Care, "undecided")],
         };
         let on = expect.services.as_deref().map_or_else(|| text(EVERYTHING), |list| services(words, Some(list)));

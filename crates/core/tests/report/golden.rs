@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use segwall_core::report::{diagram, markdown};
+use segwall_core::report::{diagram, html, markdown};
+use segwall_core::testing::scale_policy;
 
 use crate::common::{TUTORIAL, sound};
 
@@ -28,6 +29,18 @@ fn the_tutorial() {
     let sound = sound("tutorial.toml", TUTORIAL);
     let network = sound.network();
     is_as_it_was_read("tutorial.md", &markdown(&network, None));
+    is_as_it_was_read("tutorial.html", &html(&network, None));
+    is_as_it_was_read("tutorial.svg", &diagram::svg(&network));
     is_as_it_was_read("tutorial.mmd", &diagram::mermaid(&network));
     is_as_it_was_read("tutorial.dot", &diagram::dot(&network));
+}
+
+/// Twelve segments are past the limits of boxes and of words in cells, and their files can still be read.
+#[test]
+fn more_than_boxes_can_show() {
+    let sound = sound("twelve.toml", &scale_policy(12));
+    let network = sound.network();
+    is_as_it_was_read("twelve.md", &markdown(&network, None));
+    is_as_it_was_read("twelve.svg", &diagram::svg(&network));
+    is_as_it_was_read("twelve.mmd", &diagram::mermaid(&network));
 }

@@ -2,3 +2,7 @@
 
 mod common;
 mod golden;
+mod hostile;
+mod oracle;
+mod overlap;
+mod pages;

@@ -122,14 +122,10 @@ fn lines(scene: &mut Scene, places: &Places, zones: usize) {
         scene.rect(places.column(at) + 1, row[0] + 1, (places.cell - 2, row[1] - row[0] - 2), 0, "same");
     }
     for at in 0..=zones {
-        let strong = if at % STRONG_EVERY == 0 || at == zones { "wire" } else { "thin" };
-        let thin = format!("{strong} grid");
-        scene.line((places.column(at), first), (places.column(at), last), thin.clone());
-        scene.line(
-            (if strong == "wire" { MARGIN - 4 } else { places.left }, places.rows[at]),
-            (right, places.rows[at]),
-            thin,
-        );
+        let strong = at % STRONG_EVERY == 0 || at == zones;
+        let (class, begin) = if strong { ("wire thinner", MARGIN - 4) } else { ("thin", places.left) };
+        scene.line((places.column(at), first), (places.column(at), last), class);
+        scene.line((begin, places.rows[at]), (right, places.rows[at]), class);
     }
 }
 

@@ -51,7 +51,7 @@ fn colours([paper, ink, quiet, thin, fill]: [&str; 5], hues: &[(&str, &str); HUE
 fn style() -> String {
     format!(
         ".sw text{{font-family:\"DejaVu Sans\",Verdana,Arial,\"Liberation Sans\",sans-serif}}.sw .b{{font-weight:bold}}\
-         .sw line{{stroke-width:1}}.sw .wire{{stroke-width:2}}.sw .flow{{stroke-width:2}}.sw .wide{{stroke-width:4}}\
+         .sw line{{stroke-width:1}}.sw .wire{{stroke-width:2}}.sw .thinner{{stroke-width:1}}.sw .flow{{stroke-width:2}}.sw .wide{{stroke-width:4}}\
          .sw .life{{stroke-dasharray:2 4}}.sw .rejected{{stroke-dasharray:6 4}}{}@media screen and (prefers-color-scheme:dark){{{}}}",
         colours(LIGHT_GROUND, &LIGHT),
         colours(DARK_GROUND, &DARK)

@@ -71,7 +71,7 @@ pub(super) fn layout(network: &Network<'_>) -> Scene {
     y = legend::notes(&mut scene, MARGIN, y, right, &[subtitle(network)]) + 34;
 
     let bottom = y + columns.iter().map(box_height).max().unwrap_or(0);
-    let end = bottom + 22 + tracks.iter().map(|track| track_height(track)).sum::<i32>();
+    let end = bottom + 22 + tracks.iter().map(track_height).sum::<i32>();
     wires(&mut scene, &zones, &columns, y);
     for column in &columns {
         scene.line((column.middle(), bottom), (column.middle(), end + 10), "life thin");
@@ -87,7 +87,7 @@ pub(super) fn layout(network: &Network<'_>) -> Scene {
         scene.text(label.bold().anchor(Anchor::Middle));
     }
     y += pitch(TEXT) + 18;
-    y = key(&mut scene, y);
+    y = key(&mut scene, y, &tracks);
     let entries: Vec<Entry> =
         names(network, false).into_iter().map(|(name, words)| Entry { mark: Mark::Name(name), words }).collect();
     if !entries.is_empty() {
@@ -234,22 +234,40 @@ fn draw_track(scene: &mut Scene, track: &Track, columns: &[Column], left: i32, r
     top + track_height(track)
 }
 
-/// What the signs mean.
-fn key(scene: &mut Scene, y: i32) -> i32 {
+/// What the signs that occur mean.
+fn key(scene: &mut Scene, y: i32, tracks: &[Track]) -> i32 {
+    let is_both = |track: &Track| track.group.from.iter().any(|zone| track.group.to.contains(zone));
+    let signs = [
+        (Sign::Opens, true, "opens connections"),
+        (Sign::Reached, true, "is reached"),
+        (Sign::Both, tracks.iter().any(is_both), "both"),
+        (Sign::Everything, tracks.iter().any(|track| track.everything), "everything"),
+        (Sign::Rejected, tracks.iter().any(|track| track.rejected), "refused, and the sender told"),
+    ];
     let middle = y + pitch(TEXT) / 2;
     let mut x = MARGIN + 8;
-    for (at, words) in [(0, "opens connections"), (1, "is reached"), (2, "both"), (3, "everything")] {
-        match at {
-            0 => scene.items.push(Item::Dot { at: (x, middle), r: 5, class: "f7".to_owned() }),
-            1 => scene.items.push(Item::Head { tip: (x + 6, middle), length: 13, class: "f7".to_owned() }),
-            2 => {
+    for (sign, _, words) in signs.into_iter().filter(|(_, occurs, _)| *occurs) {
+        match sign {
+            Sign::Opens => scene.items.push(Item::Dot { at: (x, middle), r: 5, class: "f7".to_owned() }),
+            Sign::Reached => scene.items.push(Item::Head { tip: (x + 6, middle), length: 13, class: "f7".to_owned() }),
+            Sign::Both => {
                 scene.items.push(Item::Dot { at: (x, middle), r: 8, class: "a7".to_owned() });
                 scene.items.push(Item::Dot { at: (x, middle), r: 5, class: "f7".to_owned() });
             }
-            _ => scene.line((x - 8, middle), (x + 8, middle), "wide l7"),
+            Sign::Everything => scene.line((x - 8, middle), (x + 8, middle), "wide l7"),
+            Sign::Rejected => scene.line((x - 8, middle), (x + 8, middle), "flow l7 rejected"),
         }
         scene.text(Text::new((x + 14, y + ascent(TEXT)), TEXT, words).class("q"));
         x += 14 + width(words, TEXT, false) + 28;
     }
     y + pitch(TEXT) + 6
+}
+
+/// A sign of the drawing.
+enum Sign {
+    Opens,
+    Reached,
+    Both,
+    Everything,
+    Rejected,
 }

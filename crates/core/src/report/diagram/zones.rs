@@ -75,7 +75,7 @@ fn segment_zone(segment: &Segment, hosts: Vec<(String, String)>) -> Zone {
 }
 
 fn uplink_zone(uplink: &Uplink) -> Zone {
-    let mut own: Vec<String> =
+    let own: Vec<String> =
         uplink.addresses.iter().map(|address| format!("{}/{}", address.addr, address.prefix_len)).collect();
     let given = [(uplink.dhcp, "address by DHCP"), (uplink.ra, "IPv6 by advertisements")];
     let mut more: Vec<String> = given.iter().filter(|(is, _)| *is).map(|(_, how)| (*how).to_owned()).collect();
@@ -83,7 +83,6 @@ fn uplink_zone(uplink: &Uplink) -> Zone {
     if uplink.nat {
         more.push("private IPv4 masqueraded".to_owned());
     }
-    own.sort_unstable();
     Zone {
         name: "internet".to_owned(),
         wiring: format!("{} · {}", uplink.name, wiring(&uplink.wiring, &uplink.device)),
