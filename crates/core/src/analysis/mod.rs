@@ -29,3 +29,4 @@ pub use explain::{Covering, Explanation, PARTS_MAX, Part, Way, explain};
 pub use explain_ends::Misunderstood;
 pub use matrix::{Cell, Grant, Matrix, NeedLine, Refusal, matrix};
 pub use resolver::resolvers;
+pub use words::{EVERYTHING, Words, flow_words, schedule_words};
