@@ -9,6 +9,7 @@ mod exit;
 mod input;
 mod json;
 mod load;
+mod ours;
 mod out;
 mod text;
 

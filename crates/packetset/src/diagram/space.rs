@@ -3,7 +3,7 @@
 use super::cache::Cache;
 use super::point::merge;
 use super::store::{ALL, EMPTY, Edge, Store};
-use super::{Cube, Field, GaveUp, Set};
+use super::{Cube, Field, GaveUp, Point, Set};
 
 /// All sets that are compared with one another, and the nodes they share.
 pub struct Space {
@@ -148,6 +148,12 @@ impl Space {
         let mut ranges = ranges.to_vec();
         merge(field, &mut ranges);
         self.question(|space| space.split(field, &ranges, ALL)).map(Set)
+    }
+
+    /// One packet.
+    pub fn point(&mut self, point: &Point) -> Result<Set, GaveUp> {
+        let cube = Field::ALL.into_iter().fold(Cube::all(), |cube, field| cube.with_only(field, point.get(field)));
+        self.cube(&cube)
     }
 
     /// Packets in a box.

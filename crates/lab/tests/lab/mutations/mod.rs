@@ -23,7 +23,7 @@ use segwall_core::ruleset::{At, Rule, Ruleset, lower};
 use segwall_core::testing::{Seeded, random_policy, source_of};
 use segwall_lab::{LabError, Topology};
 
-use crate::common::{count, example, is_full, load, options, words};
+use crate::common::{count, example, is_full, load, options, text, words};
 use crate::harness::Case;
 
 pub const ALL: &[Case] =
@@ -130,7 +130,7 @@ fn texts(program: &Program) -> Vec<String> {
 
 /// What the lab made of a fault.
 enum Found {
-    Differences,
+    Differences(String),
     /// Packets that must arrive for the lab to work at all did not.
     Failure,
     Nothing,
@@ -145,7 +145,7 @@ fn lab(subject: &Subject, fault: &Fault) -> Found {
         texts(&program)
     };
     match segwall_lab::run(&subject.policy, &subject.written, &emit, &options(), &mut |_| {}) {
-        Ok(report) if report.differences_total > 0 => Found::Differences,
+        Ok(report) if report.differences_total > 0 => Found::Differences(text(&report)),
         Ok(_) => Found::Nothing,
         Err(LabError::Sentinel { .. }) => Found::Failure,
         Err(error) if words(&error).contains("nft refused") => Found::Refused,
@@ -206,7 +206,7 @@ fn every_fault_is_found() {
                 let (change, packets) = changed(&topology, &list, now, &fault);
                 let found = lab(subject, &fault);
                 // A miss is told at once: a full run takes a while.
-                if change.is_some() != matches!(found, Found::Differences | Found::Failure | Found::Refused) {
+                if change.is_some() != matches!(found, Found::Differences(_) | Found::Failure | Found::Refused) {
                     println!("\n{}: {}: {:?}\n  {change:?}", subject.name, kind.words(), fault.edit);
                 }
                 print!(".");
@@ -218,15 +218,18 @@ fn every_fault_is_found() {
                         same.push(format!("{}: {}: {:?} ({packets} packets)", subject.name, kind.words(), fault.edit));
                     }
                     // The lab may see more than brute force; what it sees is a difference all the same.
-                    (None, Found::Differences | Found::Failure) => {
+                    (None, Found::Differences(words)) => {
                         missed.push(format!(
-                            "{}: {}: {:?}\n  found by the lab, not by brute force",
+                            "{}: {}: {:?}\n  found by the lab, not by brute force:\n{words}",
                             subject.name,
                             kind.words(),
                             fault.edit
                         ));
                     }
-                    (Some(_), Found::Differences) => {
+                    (None, Found::Failure) => {
+                        missed.push(format!("{}: {}: {:?}\n  the lab failed", subject.name, kind.words(), fault.edit));
+                    }
+                    (Some(_), Found::Differences(_)) => {
                         row.changed += 1;
                         row.caught += 1;
                     }
