@@ -104,12 +104,12 @@ fn nothing_of_a_failed_answer_is_remembered() {
 }
 
 #[test]
-fn edges_are_limited_too() {
+fn memory_is_limited_too() {
     let mut space = Space::new(1_000);
     let ranges = |from: u128| -> Vec<(u128, u128)> { (0..30_000).map(|at| (from + 2 * at, from + 2 * at)).collect() };
     let given_up = (0..100).find_map(|at| space.ranges(Field::Src, &ranges(at << 64)).err());
-    assert!(given_up.expect("a million edges are reached").nodes < 100);
-    assert!(space.edges() <= Space::EDGES_MIN);
+    assert!(given_up.expect("a million edges do not fit").nodes < 100);
+    assert!(space.bytes() <= Space::BYTES_MIN && space.bytes() > Space::BYTES_MIN * 9 / 10);
     assert!(space.range(Field::Src, 1, 1).is_ok());
 }
 
