@@ -13,6 +13,7 @@ mod import;
 mod interface;
 mod intern;
 mod look;
+mod order;
 mod point;
 mod quantify;
 mod space;

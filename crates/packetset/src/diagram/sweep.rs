@@ -176,6 +176,7 @@ impl Space {
             if known == answers.len() {
                 let rests = at_place.iter().flat_map(|(_, number)| groups[*number as usize]).map(|(_, rest)| *rest);
                 let mut rests: Vec<u32> = rests.collect();
+                self.step(rests.len() as u64)?;
                 rests.sort_unstable();
                 rests.dedup();
                 answers.push(self.sweep(sweep, rests)?);

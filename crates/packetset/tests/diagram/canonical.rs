@@ -115,4 +115,19 @@ proptest! {
             prop_assert_eq!(space.contains(swept, &point), cubes.iter().any(|cube| cube.contains(&point)));
         }
     }
+
+    #[test]
+    fn the_first_match_decides(rules in proptest::collection::vec((a_cube(), 0..3usize), 0..40)) {
+        let mut space = Space::default();
+        let rules: Vec<(Set, usize)> =
+            rules.iter().map(|(cube, verdict)| (space.cube(cube).expect("fits"), *verdict)).collect();
+        let mut one_by_one = vec![Set::EMPTY; 3];
+        let mut rest = Set::ALL;
+        for (set, verdict) in &rules {
+            let held = space.intersect(rest, *set).expect("fits");
+            one_by_one[*verdict] = space.union(one_by_one[*verdict], held).expect("fits");
+            rest = space.minus(rest, *set).expect("fits");
+        }
+        prop_assert_eq!(space.first_match(&rules, 3), Ok(one_by_one));
+    }
 }
