@@ -53,9 +53,11 @@ pub struct Rules {
 impl Rules {
     /// Notes about what may be missing.
     pub fn not_understood(&self) -> impl Iterator<Item = String> {
-        self.program.notes.iter().filter(|note| note.kind != NoteKind::Aside).map(|note| {
-            format!("{}:{}: {}", self.source.name(), self.source.line(note.span.start), note.text)
-        })
+        self.program
+            .notes
+            .iter()
+            .filter(|note| note.kind != NoteKind::Aside)
+            .map(|note| format!("{}:{}: {}", self.source.name(), self.source.line(note.span.start), note.text))
     }
 }
 
@@ -118,13 +120,19 @@ fn kind_of(text: &str, name: &str) -> Kind {
         return Kind::NftJson;
     }
     let words = |line: &str, list: &[&str]| list.contains(&line.split_whitespace().next().unwrap_or(""));
-    let is_save = lines.clone().any(|line| line.starts_with('*') && line[1..].trim_end().chars().all(char::is_alphabetic));
+    let is_save =
+        lines.clone().any(|line| line.starts_with('*') && line[1..].trim_end().chars().all(char::is_alphabetic));
     if is_save {
-        let six = text.contains("ip6tables-save") || name.contains('6') || text.contains("ipv6-icmp") || text.contains("icmp6-");
+        let six = text.contains("ip6tables-save")
+            || name.contains('6')
+            || text.contains("ipv6-icmp")
+            || text.contains("icmp6-");
         return if six { Kind::Ip6tablesSave } else { Kind::IptablesSave };
     }
     let is_nft = text.starts_with("#!") && text.lines().next().is_some_and(|line| line.contains("nft"));
-    if is_nft || lines.any(|line| words(line, &["table", "add", "flush", "define", "destroy"]) && !line.contains("iptables")) {
+    if is_nft
+        || lines.any(|line| words(line, &["table", "add", "flush", "define", "destroy"]) && !line.contains("iptables"))
+    {
         return Kind::NftText;
     }
     Kind::Script

@@ -6,6 +6,7 @@ mod clock;
 mod commands;
 mod draw;
 mod exit;
+mod foreign;
 mod input;
 mod json;
 mod load;

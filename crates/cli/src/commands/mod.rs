@@ -15,6 +15,7 @@ mod lab_shell;
 mod man;
 mod matrix;
 mod pages;
+mod prove;
 mod render;
 mod schema;
 
@@ -31,6 +32,7 @@ pub enum Command {
     Explain(explain::Args),
     Docs(docs::Args),
     Diagram(diagram::Args),
+    Prove(prove::Args),
     Render(render::Args),
     Lab(lab::Args),
     Schema(schema::Args),
@@ -47,6 +49,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Explain(args) => explain::run(args),
         Command::Docs(args) => docs::run(args),
         Command::Diagram(args) => diagram::run(args),
+        Command::Prove(args) => prove::run(args),
         Command::Render(args) => render::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Schema(args) => schema::run(&args),

@@ -136,14 +136,8 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
         }
         proof::Answer::Proved => Vec::new(),
     };
-    let data = Data {
-        answer: word,
-        at: clock::second(now),
-        against,
-        differences,
-        reasons,
-        not_covered: NOT_COVERED.to_vec(),
-    };
+    let data =
+        Data { answer: word, at: clock::second(now), against, differences, reasons, not_covered: NOT_COVERED.to_vec() };
     match args.format {
         Format::Json => json::print("prove", answer, Vec::new(), Some(data)),
         Format::Text => {
@@ -193,7 +187,7 @@ fn text(data: &Data, file: &str) -> String {
         }
     }
     if !data.reasons.is_empty() {
-        let _ = writeln!(text, "\n{}:", count(data.reasons.len() as u64, "reason"));
+        let _ = writeln!(text, "\n{}:", count(data.reasons.len(), "reason"));
         for reason in &data.reasons {
             let _ = writeln!(text, "  {}", Escaped(reason));
         }

@@ -35,8 +35,10 @@ pub enum NoteKind {
     NotUnderstood,
     /// Understood, and without a meaning for packets: `echo`, `modprobe`, a `sysctl`.
     Aside,
-    /// The kernel's own tool would refuse this.
+    /// The kernel's own tool would refuse this: the rule is left out.
     Refused,
+    /// What was there before stays, is not known, and is read as if it were empty: a script that does not flush first.
+    Before,
 }
 
 /// Packets that a table sees.
@@ -292,7 +294,7 @@ pub enum Action {
     NoTrack,
     /// Translated.
     Nat(Nat),
-    /// No words for it. It may change what later rules see.
+    /// No words for it. It may change what later rules see, and it may decide.
     Unknown(Unknown),
 }
 

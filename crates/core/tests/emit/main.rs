@@ -22,7 +22,7 @@ use reading::Reading;
 use segwall_core::emit::iptables;
 use segwall_core::emit::nft::{self, Action, Base};
 use segwall_core::policy::{Policy, Verdict};
-use segwall_core::ruleset::{At, Reason, Ruleset, lower};
+use segwall_core::ruleset::{At, Ruleset, lower};
 use segwall_core::testing::{Seeded, random_policy, source_of, to_toml};
 use segwall_packetset::{Family, Flow, Header, Packet, Place, Sent};
 

@@ -6,7 +6,7 @@ use segwall_packetset::{Field, GaveUp, Point, Set, Space};
 
 use super::intent::{Intent, intent};
 use super::nat;
-use super::terms::address;
+use super::terms::{address, names};
 use super::witness::{WISHES, Witness, witness};
 use crate::netfilter::meaning::{self, Hooked, Options, Rates, RuleAt};
 use crate::netfilter::{Hook, NatKind, Program, Rate, Reject};
@@ -304,6 +304,10 @@ impl Comparison<'_> {
     fn destinations(&mut self) -> Result<(), GaveUp> {
         let mut wanted: BTreeMap<nat::Target, Set> = nat::destinations(self.space, self.ruleset)?;
         let wellformed = self.space.wellformed()?;
+        // What comes by an interface that the policy does not name goes nowhere, wherever it is sent.
+        let known = names(self.ruleset.interfaces.iter().map(|interface| interface.name.as_str()));
+        let known = self.space.ranges(Field::In, &known)?;
+        let wellformed = self.space.intersect(wellformed, known)?;
         let found = meaning::translation(self.space, self.programs, Hook::Prerouting)?;
         let mut seen: BTreeMap<nat::Target, Set> = BTreeMap::new();
         for one in &found.unknown {
