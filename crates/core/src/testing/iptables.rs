@@ -65,7 +65,11 @@ fn rule(dice: &mut Dice<'_>, text: &mut String, names: &[String], at: usize) {
             let _ = write!(text, " -m limit --limit {}/min", 1 + dice.below(20));
         }
         2 => {
-            let _ = write!(text, " -m recent --rcheck --seconds 60 --name list{} --mask 255.255.255.255 --rsource", dice.below(5));
+            let _ = write!(
+                text,
+                " -m recent --rcheck --seconds 60 --name list{} --mask 255.255.255.255 --rsource",
+                dice.below(5)
+            );
         }
         3 => {
             let _ = write!(text, " -m comment --comment \"rule {}\"", dice.below(1000));

@@ -1,7 +1,7 @@
 //! Matches and targets, one by one.
 
+use segwall_core::netfilter::iptables::{read_ipset_save, read_iptables_save_with};
 use segwall_core::netfilter::{TableFamily, read_iptables_save};
-use segwall_core::netfilter::iptables::{read_iptables_save_with, read_ipset_save};
 use segwall_core::source::Source;
 
 use crate::show;
@@ -64,7 +64,7 @@ fn states_of_connections() {
         ("-m conntrack --ctproto tcp -j DROP", "?[--ctproto tcp] -> drop"),
         (
             "-m conntrack --ctstate NEW --ctorigdst 192.0.2.1 -j DROP",
-            "State={0} Translated.SentDst.Dst={0.0.0.0.0-255.255.255.255.255.255.255.255.192.0.2.1,1.192.0.2.1.0.0.0.0-255.255.255.255.255.255.255.255} -> drop",
+            "State={0} Translated.SentDst.Dst={0.0.0.0.0-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff.192.0.2.1,1.192.0.2.1.0.0.0.0-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff} -> drop",
         ),
     ]);
 }
@@ -97,7 +97,10 @@ fn limits_and_times() {
             "-m time --weekdays 7 --timestart 23:00 --timestop 01:00 --contiguous -j DROP",
             "Day.Second={1.0-3599,0.3600,0.82800-86399} -> drop",
         ),
-        ("-m time --datestart 1970-01-02 --datestop 1970-01-02T00:00:01 -j DROP", "Time={86400000000000-86401999999999} -> drop"),
+        (
+            "-m time --datestart 1970-01-02 --datestop 1970-01-02T00:00:01 -j DROP",
+            "Time={86400000000000-86401999999999} -> drop",
+        ),
         ("-m time --kerneltz --weekdays Mo -j DROP", "?[-m time --kerneltz --weekdays Mo] -> drop"),
         ("-m recent --name ssh --set", ""),
         ("-m recent --name ssh --rcheck --seconds 60 -j DROP", "?[-m recent --name ssh --rcheck --seconds 60] -> drop"),

@@ -12,7 +12,9 @@ use segwall_core::testing::{Seeded, iptables_save};
 fn good() -> [String; 4] {
     let mut choices = Seeded(3);
     let mut script = String::from(include_str!("../netfilter/tutorial/rules.sh"));
-    script.push_str("A=${B:-x}; for i in 1 2; do iptables -A INPUT -s \"$i\" -j DROP; done\nf() { exit; }\ncat <<E\nx\nE\n");
+    script.push_str(
+        "A=${B:-x}; for i in 1 2; do iptables -A INPUT -s \"$i\" -j DROP; done\nf() { exit; }\ncat <<E\nx\nE\n",
+    );
     let examples: String = include_str!("examples.txt")
         .lines()
         .filter_map(|line| line.split_once(" | "))

@@ -119,8 +119,9 @@ fn ip6_files_have_their_own_words() {
 
 #[test]
 fn hidden_legacy_tables_are_told() {
-    let (source, program) =
-        read("# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n*raw\n:PREROUTING ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n");
+    let (source, program) = read(
+        "# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n*raw\n:PREROUTING ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n",
+    );
     assert_eq!(show::of_kind(&source, &program, NoteKind::NotUnderstood).len(), 1);
 }
 

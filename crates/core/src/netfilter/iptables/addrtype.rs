@@ -82,7 +82,8 @@ fn types(given: &Given) -> Result<Vec<u8>, Refusal> {
 /// (`xt_addrtype.c`, `match_type6`).
 fn of_v6(given: &Given, address: Field, kind: Field, types: &[u8]) -> Result<Step, Refusal> {
     let asked = |wanted: u8| types.contains(&wanted);
-    if let Some(other) = types.iter().find(|one| ![UNSPEC, UNICAST, LOCAL, ANYCAST, MULTICAST, UNREACHABLE].contains(one))
+    if let Some(other) =
+        types.iter().find(|one| ![UNSPEC, UNICAST, LOCAL, ANYCAST, MULTICAST, UNREACHABLE].contains(one))
     {
         return Err(given.refuse(format!("{} does not exist in IPv6", TYPES[usize::from(*other)])));
     }

@@ -191,10 +191,7 @@ impl<'w> Reader<'w> {
             Args::Two => {
                 args.push(attached.map_or_else(|| self.value(word), Ok)?);
                 let second = self.value_if_any();
-                args.push(
-                    second
-                        .ok_or_else(|| Refusal::new(word.span, format!("`--{}` needs two values", opt.name)))?,
-                );
+                args.push(second.ok_or_else(|| Refusal::new(word.span, format!("`--{}` needs two values", opt.name)))?);
             }
         }
         let given = Given::new(opt, written, not, args, word.span);
@@ -210,9 +207,12 @@ impl<'w> Reader<'w> {
 
     /// An option of an extension that iptables does not come with.
     fn foreign(&mut self, name: &str, word: &'w Word, attached: Option<Word>) -> Result<(), Refusal> {
-        let slot = self.loaded.iter().rev().copied().find(|slot| {
-            matches!(self.instance(*slot), Some(Instance { kind: Kind::Foreign(_), .. }))
-        });
+        let slot = self
+            .loaded
+            .iter()
+            .rev()
+            .copied()
+            .find(|slot| matches!(self.instance(*slot), Some(Instance { kind: Kind::Foreign(_), .. })));
         let Some(slot) = slot else {
             return Err(Refusal::new(word.span, format!("unknown option `--{name}`")));
         };

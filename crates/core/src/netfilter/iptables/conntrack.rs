@@ -130,8 +130,7 @@ fn other(given: &Given, cx: Context<'_>, new_only: bool) -> Result<Option<Step>,
     Ok(Some(match before {
         None => among(now, given.not, vec![range]),
         Some(before) => {
-            let elements =
-                vec![vec![(0, 0), (0, before.max()), range], vec![(1, 1), range, (0, now.max())]];
+            let elements = vec![vec![(0, 0), (0, before.max()), range], vec![(1, 1), range, (0, now.max())]];
             together(&[Field::Translated, before, now], given.not, elements)
         }
     }))

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use segwall_packetset::{Field, proto};
 
 use super::address::{self, Place, all_bits, unknown};
-use super::matches::{Context, interface_range, mac_address};
 use super::match_list::EARLIER;
+use super::matches::{Context, interface_range, mac_address};
 use super::modules::How;
 use super::numbers::number;
 use super::save::{Line, lines};
@@ -43,7 +43,9 @@ struct IpSet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     /// A network or an address; those of a set may be all cut to some bits.
-    Net { bits: u64 },
+    Net {
+        bits: u64,
+    },
     Mac,
     Interface,
     /// A port with its protocol.

@@ -89,8 +89,8 @@ type End = Option<(Place, bool, String)>;
 
 fn addresses(signed: Option<&Signed>, version: Version) -> Result<Vec<End>, Refusal> {
     let Some(Signed { not, word }) = signed else { return Ok(vec![None]) };
-    let found = places(&word.text, version)
-        .ok_or_else(|| Refusal::new(word.span, format!("`{}` is no address", word.text)))?;
+    let found =
+        places(&word.text, version).ok_or_else(|| Refusal::new(word.span, format!("`{}` is no address", word.text)))?;
     if *not && found.len() > 1 {
         return Err(Refusal::new(word.span, "`!` cannot stand before several addresses"));
     }
@@ -240,8 +240,8 @@ fn hops(instance: &Instance) -> Result<Vec<Step>, Refusal> {
 fn mac(instance: &Instance) -> Result<Vec<Step>, Refusal> {
     let mut steps = Vec::new();
     for given in &instance.given {
-        let address = mac_address(given.value())
-            .ok_or_else(|| given.refuse(format!("`{}` is no MAC address", given.value())))?;
+        let address =
+            mac_address(given.value()).ok_or_else(|| given.refuse(format!("`{}` is no MAC address", given.value())))?;
         steps.push(among(Field::Mac, given.not, vec![(address, address)]));
         if given.not {
             // A packet that did not come in an Ethernet frame has no address, and does not match either.
@@ -277,15 +277,8 @@ fn mark(instance: &Instance) -> Result<Vec<Step>, Refusal> {
 }
 
 /// `PACKET_*` of the kernel's `if_packet.h`, by the names that iptables has for them.
-const PACKET_TYPES: &[(&str, u128)] = &[
-    ("unicast", 0),
-    ("host", 0),
-    ("broadcast", 1),
-    ("bcast", 1),
-    ("multicast", 2),
-    ("mcast", 2),
-    ("otherhost", 3),
-];
+const PACKET_TYPES: &[(&str, u128)] =
+    &[("unicast", 0), ("host", 0), ("broadcast", 1), ("bcast", 1), ("multicast", 2), ("mcast", 2), ("otherhost", 3)];
 
 fn pkttype(instance: &Instance) -> Result<Vec<Step>, Refusal> {
     let mut steps = Vec::new();

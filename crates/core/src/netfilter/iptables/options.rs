@@ -81,7 +81,8 @@ pub(super) fn find(name: &str, extensions: &[&'static [Opt]]) -> Result<Found, M
             return Ok(Found::Of(at, opt));
         }
     }
-    let base = LONG.iter().filter(|(long, _)| long.starts_with(name)).map(|(long, letter)| (*long, Found::Base(*letter)));
+    let base =
+        LONG.iter().filter(|(long, _)| long.starts_with(name)).map(|(long, letter)| (*long, Found::Base(*letter)));
     let others = extensions.iter().enumerate().flat_map(|(at, options)| {
         options.iter().filter(|opt| opt.name.starts_with(name)).map(move |opt| (opt.name, Found::Of(at, opt)))
     });

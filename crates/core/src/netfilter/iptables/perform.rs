@@ -70,12 +70,14 @@ impl Machine {
             return Ok(true);
         }
         let made = match &command {
-            Command::Append(_) | Command::Insert(..) | Command::Delete(_) | Command::Replace(..)
+            Command::Append(_)
+            | Command::Insert(..)
+            | Command::Delete(_)
+            | Command::Replace(..)
             | Command::Check(_) => self.make(&request, version, &name, span)?,
             _ => Vec::new(),
         };
-        if let (Command::Append(_) | Command::Insert(..), Some(Target::Jump(target))) =
-            (&command, &request.spec.target)
+        if let (Command::Append(_) | Command::Insert(..), Some(Target::Jump(target))) = (&command, &request.spec.target)
         {
             for set in ipset::written(target) {
                 self.sets.changed_by_rules(set);
@@ -171,7 +173,9 @@ impl Machine {
         match command {
             Command::Insert(chain, at) | Command::DeleteAt(chain, at) => (*at).min(length(chain)),
             Command::Delete(chain) | Command::Check(chain) => length(chain),
-            Command::DeleteChain(_) | Command::Rename(..) => table.chains().map(|(_, chain)| chain.rules.len() + 1).sum(),
+            Command::DeleteChain(_) | Command::Rename(..) => {
+                table.chains().map(|(_, chain)| chain.rules.len() + 1).sum()
+            }
             Command::Flush(None) => table.chains().count(),
             _ => 0,
         }
@@ -283,9 +287,7 @@ fn delete_chains(table: &mut TableState, chain: Option<&Word>, span: Span) -> Re
             _ => None,
         })
         .collect();
-    let goes = |name: &str, state: &ChainState| {
-        state.base.is_none() && state.rules.is_empty() && !used.contains(name)
-    };
+    let goes = |name: &str, state: &ChainState| state.base.is_none() && state.rules.is_empty() && !used.contains(name);
     match chain {
         Some(word) => {
             let state = existing(table, word)?;

@@ -98,11 +98,7 @@ fn words(line: &str, offset: usize) -> Vec<Word> {
 }
 
 /// Does what the lines of a save file say.
-pub(super) fn read_into<'s>(
-    machine: &mut Machine,
-    lines: impl Iterator<Item = (Span, Line<'s>)>,
-    version: Version,
-) {
+pub(super) fn read_into<'s>(machine: &mut Machine, lines: impl Iterator<Item = (Span, Line<'s>)>, version: Version) {
     // The table that is open, and the line that opened it.
     let mut open: Option<(String, Span)> = None;
     for (span, line) in lines {

@@ -69,7 +69,8 @@ fn week(days: [bool; 7], start: u64, stop: u64, contiguous: bool) -> Option<Step
         if shifts {
             let next = (day + 1) % 7;
             elements.push(vec![(next, next), (0, stop_wide - 1)]);
-            let rest = if start > stop + 1 { vec![(stop_wide, stop_wide), evening] } else { vec![(stop_wide, evening.1)] };
+            let rest =
+                if start > stop + 1 { vec![(stop_wide, stop_wide), evening] } else { vec![(stop_wide, evening.1)] };
             elements.extend(rest.into_iter().map(|range| vec![(day, day), range]));
         } else {
             elements.extend(seconds.iter().map(|range| vec![(day, day), *range]));
@@ -98,9 +99,7 @@ fn days(instance: &Instance) -> Result<[bool; 7], Refusal> {
             _ => None,
         };
         let by_name = || name.get(..2).and_then(|head| WEEKDAYS.iter().position(|day| *day == head));
-        let day = by_number
-            .or_else(by_name)
-            .ok_or_else(|| given.refuse(format!("`{name}` is no day of the week")))?;
+        let day = by_number.or_else(by_name).ok_or_else(|| given.refuse(format!("`{name}` is no day of the week")))?;
         days[day] = !given.not;
     }
     Ok(days)

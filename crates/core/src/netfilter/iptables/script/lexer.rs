@@ -25,7 +25,10 @@ pub(super) enum Kind {
     /// What is read or written elsewhere; the word behind it says where.
     Redirect,
     /// A document in the script: its bytes, and whether it is taken as it stands.
-    Document { body: Span, plain: bool },
+    Document {
+        body: Span,
+        plain: bool,
+    },
 }
 
 /// A part of a word.

@@ -32,8 +32,17 @@ pub(super) enum Command {
     /// `{ …; }` or, in a shell of its own, `( … )`.
     Group(List),
     /// `if`, `for` and their like: what they are called, and everything inside them.
-    Compound { what: &'static str, lists: Vec<List>, variable: Option<String>, span: Span },
-    Function { name: String, body: Box<Command>, span: Span },
+    Compound {
+        what: &'static str,
+        lists: Vec<List>,
+        variable: Option<String>,
+        span: Span,
+    },
+    Function {
+        name: String,
+        body: Box<Command>,
+        span: Span,
+    },
 }
 
 /// Assignments, words, and where things are written.

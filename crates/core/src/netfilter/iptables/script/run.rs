@@ -261,8 +261,16 @@ impl<'s> Runner<'s> {
             return None;
         }
         match name {
-            "sudo" | "doas" | "command" | "nohup" | "nice" | "builtin" | "time" | "xtables-multi"
-            | "xtables-legacy-multi" | "xtables-nft-multi"
+            "sudo"
+            | "doas"
+            | "command"
+            | "nohup"
+            | "nice"
+            | "builtin"
+            | "time"
+            | "xtables-multi"
+            | "xtables-legacy-multi"
+            | "xtables-nft-multi"
                 if rest.first().is_some_and(|word| !word.text.starts_with('-')) =>
             {
                 self.named(rest, simple, written)
