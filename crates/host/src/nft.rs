@@ -29,6 +29,12 @@ pub enum NftError {
     /// nft could not be run.
     #[error("cannot run nft")]
     Run(#[source] ExecError),
+    /// No user namespace to try a text in.
+    #[error("no namespace to read nft text in")]
+    Userns(#[source] crate::userns::UsernsError),
+    /// No network namespace to try a text in.
+    #[error("no namespace to read nft text in")]
+    Netns(#[source] crate::netns::NetnsError),
     /// The text could not be handed over.
     #[error("cannot hand the rule set to nft")]
     Input(#[source] io::Error),
@@ -84,6 +90,25 @@ impl Nft {
         }
         Err(complaint(&String::from_utf8_lossy(&output.stderr)))
     }
+}
+
+/// What a text for `nft -f` is to the kernel: loaded in a network namespace of its own and listed as JSON, by itself.
+///
+/// Without root the process enters a user namespace for good: this must come before the first thread.
+///
+/// # Errors
+/// When nft or the kernel does not take the text, or there are no namespaces for us.
+pub fn normalise(text: &str) -> Result<String, NftError> {
+    let nft = Nft::find()?;
+    let netns = match Netns::create() {
+        Ok(netns) => netns,
+        Err(_) => {
+            crate::userns::enter().map_err(NftError::Userns)?;
+            Netns::create().map_err(NftError::Netns)?
+        }
+    };
+    nft.load(&netns, text)?;
+    nft.list(&netns, &["-j", "list", "ruleset"])
 }
 
 /// A file without a name: nft can read it at its own pace while we collect what it says.

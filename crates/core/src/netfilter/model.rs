@@ -127,6 +127,22 @@ pub enum Hook {
     Egress,
 }
 
+impl Hook {
+    /// The kernel's word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Prerouting => "prerouting",
+            Self::Input => "input",
+            Self::Forward => "forward",
+            Self::Output => "output",
+            Self::Postrouting => "postrouting",
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+        }
+    }
+}
+
 /// A rule: what must match and what is done, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rule {
@@ -145,7 +161,7 @@ pub struct Rule {
 pub enum Step {
     /// Goes on only if it holds.
     Match(Match),
-    /// What the entry that fits says; goes on if none fits.
+    /// What the entry that fits says; if none fits, the rule does not match. Where several fit, the first.
     Verdicts {
         /// Compared together.
         keys: Vec<Key>,
@@ -176,6 +192,11 @@ pub enum Key {
     TransportSource,
     /// Bytes 2 and 3 of the transport header (`th dport`), whatever the protocol.
     TransportDestination,
+    /// The destination that the connection's first packet was sent to (`ct original ip daddr`), translated or not;
+    /// packets without a connection have none, and match neither way.
+    SentDestination,
+    /// The port that it was sent to (`ct original proto-dst`), alike.
+    SentPort,
 }
 
 /// A range of values, both ends included, for each key.
@@ -267,6 +288,8 @@ pub enum Action {
         /// Which bits.
         mask: u128,
     },
+    /// The packet's mark is from here on something that is not known: the connection's, a hash.
+    ForgetMark,
     /// Not tracked: its state is `untracked` from here on.
     NoTrack,
     /// Translated.

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use segwall_core::emit::nft::{Action, Base, Program};
@@ -19,6 +21,9 @@ use segwall_packetset::{
 
 use super::cuts::{Cuts, Item, STATE_PORTS};
 use super::machine::Machine;
+
+/// Packets between two looks at whether another core has found something.
+const CHECK_EVERY: u64 = 1024;
 
 /// What becomes of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,48 +59,59 @@ impl Brute<'_> {
         let mut compared = 0;
         for family in Family::BOTH {
             let space = self.space(family, &[program, original]);
-            let sizes = [space.inputs.len(), space.sources.len(), space.destinations.len(), space.items.len()];
-            let total: u64 = sizes.iter().map(|size| *size as u64).product();
+            let total = space.len();
             if total == 0 {
                 continue;
             }
-            // All of them, but not in order: what differs is found soon.
-            let stride = stride(total);
-            let mut at = total / 3;
-            for _ in 0..total {
-                at = (at + stride) % total;
-                let mut rest = usize::try_from(at).expect("counted in a usize");
-                let mut next = |size: usize| {
-                    let index = rest % size;
-                    rest /= size;
-                    index
-                };
-                let sending = Sending {
-                    input: space.inputs[next(sizes[0])],
-                    src: space.sources[next(sizes[1])],
-                    dst: space.destinations[next(sizes[2])],
-                    item: space.items[next(sizes[3])],
-                };
-                if !self.reaches_a_hook(&sending) {
-                    continue;
-                }
-                compared += 1;
-                let (said, done) = (self.oracle(&sending), self.machine(program, &sending));
-                if said != done {
-                    return (Some(format!("{sending:?}: {said:?} as declared, {done:?} as emitted")), compared);
-                }
+            let (difference, packets) = self.search(&space, total, program);
+            compared += packets;
+            if difference.is_some() {
+                return (difference, compared);
             }
         }
         (None, compared)
     }
 
+    /// Goes through all of a space on every core, but not in order: what differs is found soon.
+    fn search(&self, space: &Space, total: u64, program: &Program) -> (Option<String>, u64) {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+        let stride = stride(total);
+        let found: Mutex<Option<String>> = Mutex::new(None);
+        let (stop, compared) = (AtomicBool::new(false), AtomicU64::new(0));
+        let part = |core: u64| {
+            let mut packets = 0;
+            for step in (core..total).step_by(cores as usize) {
+                if step % CHECK_EVERY < cores && stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                let at = (u128::from(total / 3) + u128::from(step) * u128::from(stride)) % u128::from(total);
+                let sending = space.nth(at as u64);
+                if !self.reaches_a_hook(&sending) {
+                    continue;
+                }
+                packets += 1;
+                let (said, done) = (self.oracle(&sending), self.machine(program, &sending));
+                if said != done {
+                    stop.store(true, Ordering::Relaxed);
+                    let text = format!("{sending:?}: {said:?} as declared, {done:?} as emitted");
+                    found.lock().expect("nobody panics holding it").get_or_insert(text);
+                    break;
+                }
+            }
+            compared.fetch_add(packets, Ordering::Relaxed);
+        };
+        std::thread::scope(|scope| {
+            for core in 0..cores {
+                let part = &part;
+                scope.spawn(move || part(core));
+            }
+        });
+        (found.into_inner().expect("nobody panics holding it"), compared.into_inner())
+    }
+
     /// Combinations that [`Brute::difference`] goes through.
     pub fn size(&self, program: &Program) -> u64 {
-        let size = |family| {
-            let space = self.space(family, &[program]);
-            let sizes = [space.inputs.len(), space.sources.len(), space.destinations.len(), space.items.len()];
-            sizes.iter().map(|size| *size as u64).product::<u64>()
-        };
+        let size = |family| self.space(family, &[program]).len();
         Family::BOTH.into_iter().map(size).sum()
     }
 
@@ -330,4 +346,26 @@ struct Space {
     sources: Vec<IpAddr>,
     destinations: Vec<IpAddr>,
     items: Vec<Item>,
+}
+
+impl Space {
+    fn len(&self) -> u64 {
+        let sizes = [self.inputs.len(), self.sources.len(), self.destinations.len(), self.items.len()];
+        sizes.iter().map(|size| *size as u64).product()
+    }
+
+    fn nth(&self, at: u64) -> Sending {
+        let mut rest = usize::try_from(at).expect("counted in a usize");
+        let mut next = |size: usize| {
+            let index = rest % size;
+            rest /= size;
+            index
+        };
+        Sending {
+            input: self.inputs[next(self.inputs.len())],
+            src: self.sources[next(self.sources.len())],
+            dst: self.destinations[next(self.destinations.len())],
+            item: self.items[next(self.items.len())],
+        }
+    }
 }

@@ -1,0 +1,143 @@
+//! What a program does, as sets of packets.
+//!
+//! A walk along the rules with the set of packets that reach each of them. What the model cannot decide goes both ways:
+//! packets *may* be accepted and *may* be dropped. A packet that may not be dropped is surely accepted, and the other
+//! way round. Rates are treated as the caller asks; matches outside the model are independent at each occurrence.
+
+mod hooks;
+mod keys;
+mod mark;
+mod nat;
+mod walk;
+
+use segwall_packetset::{GaveUp, Point, Set, Space};
+
+pub use hooks::{filter, path};
+pub use nat::{Translations, translation};
+
+use super::model::{Hook, Log, Program, Rate, Reject};
+
+/// How rate limits are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rates {
+    /// There is room in every one.
+    Within,
+    /// All are used up.
+    Over,
+    /// Either, independently at each occurrence.
+    #[default]
+    Unknown,
+}
+
+/// How a program is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Rate limits.
+    pub rates: Rates,
+    /// Packets that enter.
+    pub entering: Set,
+    /// Whether [`Hooked::rules`] is filled.
+    pub collect_rules: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { rates: Rates::default(), entering: Set::ALL, collect_rules: false }
+    }
+}
+
+/// A rule's place: indices into the programs, their tables, chains and rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleAt {
+    /// Which program.
+    pub program: usize,
+    /// Which of its tables.
+    pub table: usize,
+    /// Which of its chains.
+    pub chain: usize,
+    /// Which of its rules; the number of rules: the chain's policy.
+    pub rule: usize,
+}
+
+/// A rate limit, where it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateUse {
+    /// The rate.
+    pub rate: Rate,
+    /// The rule.
+    pub at: RuleAt,
+    /// Packets that reach it.
+    pub reached: Set,
+    /// A verdict depends on it, not just a message or a counter.
+    pub decides: bool,
+}
+
+/// A message, where it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogUse {
+    /// The message.
+    pub log: Log,
+    /// The rule.
+    pub at: RuleAt,
+    /// Packets it is written for.
+    pub reached: Set,
+    /// A rate stands before it in its rule.
+    pub limited: bool,
+}
+
+/// Something that is not decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownUse {
+    /// As it was written.
+    pub text: String,
+    /// Why it is not decided.
+    pub why: &'static str,
+    /// The rule; `None`: not a rule's doing.
+    pub at: Option<RuleAt>,
+    /// Packets that reach it.
+    pub reached: Set,
+}
+
+/// What a rule sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleUse {
+    /// Packets that reach the rule.
+    pub reached: Set,
+    /// Packets that may match all of it.
+    pub matched: Set,
+    /// Packets that surely match all of it.
+    pub surely: Set,
+}
+
+/// What becomes of packets at a hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hooked {
+    /// Packets that may pass.
+    pub may_accept: Set,
+    /// Packets that may be dropped or rejected.
+    pub may_drop: Set,
+    /// Of those, whose senders may be told, and how.
+    pub may_reject: Vec<(Reject, Set)>,
+    /// Rate limits that were asked.
+    pub rates: Vec<RateUse>,
+    /// Messages that were written.
+    pub logs: Vec<LogUse>,
+    /// What was not decided.
+    pub unknown: Vec<UnknownUse>,
+    /// Rules that were reached, in the order of the walk: one entry for each time.
+    pub rules: Vec<(RuleAt, RuleUse)>,
+}
+
+/// The rules that a packet reaches and matches, the last one first.
+///
+/// # Errors
+/// When the space gives up.
+pub fn decided_by(space: &mut Space, programs: &[&Program], hook: Hook, point: &Point) -> Result<Vec<RuleAt>, GaveUp> {
+    let entering = space.point(point)?;
+    let options = Options { entering, collect_rules: true, ..Options::default() };
+    let hooked = path(space, programs, hook, &options)?;
+    let matched = hooked.rules.iter().filter(|(_, one)| !one.matched.is_empty());
+    let mut list: Vec<RuleAt> = matched.map(|(at, _)| *at).collect();
+    list.reverse();
+    Ok(list)
+}

@@ -1,0 +1,204 @@
+//! Tables, chains and rules, put together as they come.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::node::Node;
+use super::rule::{self, Limit, Names};
+use super::sets::{Collected, Found};
+use crate::netfilter::{Base, Chain, ChainKind, Content, Hook, Note, NoteKind, Program, Rate, Set, Table, TableFamily};
+use crate::source::Span;
+
+const FILLED: &str = "filled by packets";
+
+/// What has been read so far.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    program: Program,
+    tables: BTreeMap<(TableFamily, String), usize>,
+    /// By table and name.
+    chains: BTreeMap<(usize, String), usize>,
+    /// For each table.
+    names: Vec<Names>,
+    /// Sets that packets are put into.
+    filled: BTreeSet<(usize, String)>,
+    /// Tables that are switched off.
+    dormant: BTreeSet<usize>,
+}
+
+impl Reading {
+    fn note(&mut self, kind: NoteKind, text: String) {
+        self.program.notes.push(Note { kind, text, span: Span::default() });
+    }
+
+    fn table(&mut self, family: &str, name: &str) -> Option<usize> {
+        let Some(family) = table_family(family) else {
+            self.note(NoteKind::NotUnderstood, format!("table {name} has the unknown family {family}"));
+            return None;
+        };
+        let next = self.program.tables.len();
+        let at = *self.tables.entry((family, name.to_owned())).or_insert(next);
+        if at == next {
+            self.program.tables.push(Table { family, name: name.to_owned(), chains: Vec::new(), sets: Vec::new() });
+            self.names.push(Names::default());
+        }
+        Some(at)
+    }
+
+    fn table_of(&mut self, node: &Node<'_>) -> Option<usize> {
+        self.table(node.text_of("family").unwrap_or("ip"), node.text_of("table").unwrap_or_default())
+    }
+
+    /// An object that is no set.
+    pub fn object(&mut self, kind: &str, node: &Node<'_>) {
+        let name = node.text_of("name").unwrap_or_default();
+        match kind {
+            "metainfo" => {}
+            "table" => {
+                let table = self.table(node.text_of("family").unwrap_or("ip"), name);
+                let is_dormant = match node.get("flags") {
+                    Some(Node::Text(flag)) => flag == "dormant",
+                    Some(Node::List(flags)) => flags.iter().any(|flag| flag.text() == Some("dormant")),
+                    _ => false,
+                };
+                if let (Some(table), true) = (table, is_dormant) {
+                    self.dormant.insert(table);
+                    self.note(NoteKind::Aside, format!("table {name} is dormant: it sees no packets"));
+                }
+            }
+            "chain" => self.chain(node),
+            "rule" => self.rule(node),
+            "limit" => self.limit(node),
+            "element" => self.elements(node),
+            "counter" | "quota" | "ct helper" | "ct timeout" | "ct expectation" | "synproxy" | "secmark" | "tunnel" => {
+            }
+            "flowtable" => {
+                let text = format!("flowtable {name}: packets of connections it holds pass no forward chain");
+                self.note(NoteKind::Aside, text);
+            }
+            "flush" if node.get("ruleset").is_some() => *self = Self::default(),
+            _ => self.note(NoteKind::NotUnderstood, format!("`{kind}` is not understood")),
+        }
+    }
+
+    fn chain(&mut self, node: &Node<'_>) {
+        let Some(table) = self.table_of(node) else { return };
+        let name = node.text_of("name").unwrap_or_default().to_owned();
+        let base = match base(node) {
+            Ok(base) => base,
+            Err(text) => {
+                self.note(NoteKind::NotUnderstood, format!("chain {name}: {text}"));
+                None
+            }
+        };
+        let chains = &mut self.program.tables[table].chains;
+        let at = *self.chains.entry((table, name.clone())).or_insert(chains.len());
+        if at == chains.len() {
+            chains.push(Chain { name, base, rules: Vec::new(), span: None });
+        }
+    }
+
+    fn rule(&mut self, node: &Node<'_>) {
+        let Some(table) = self.table_of(node) else { return };
+        let name = node.text_of("chain").unwrap_or_default();
+        let Some(chain) = self.chains.get(&(table, name.to_owned())) else {
+            return self.note(NoteKind::NotUnderstood, format!("a rule is in chain {name}, which is not there"));
+        };
+        let mut filled = Vec::new();
+        let family = self.program.tables[table].family;
+        let rule = rule::read(family, &self.names[table], node, &mut filled);
+        self.program.tables[table].chains[*chain].rules.push(rule);
+        self.filled.extend(filled.into_iter().map(|set| (table, set)));
+    }
+
+    fn limit(&mut self, node: &Node<'_>) {
+        let Some(table) = self.table_of(node) else { return };
+        let name = node.text_of("name").unwrap_or_default().to_owned();
+        let Some(limit) = rule::rate(node) else {
+            return self.note(NoteKind::NotUnderstood, format!("limit {name} is not understood"));
+        };
+        let limit = match limit {
+            Limit::Packets(rate) => Limit::Packets(Rate { shared: Some(name.clone()), ..rate }),
+            Limit::Bytes => Limit::Bytes,
+        };
+        self.names[table].limits.insert(name, limit);
+    }
+
+    /// A set or map with its elements.
+    pub fn set(&mut self, collected: Collected) {
+        let family = if collected.family.is_empty() { "ip" } else { &collected.family };
+        let Some(table) = self.table(family, &collected.table) else { return };
+        let name = collected.name.clone();
+        match collected.finish() {
+            Found::Set(set) => self.program.tables[table].sets.push(set),
+            Found::Data(map) => {
+                self.names[table].maps.insert(name, map);
+            }
+        }
+    }
+
+    /// Elements that come after their set, in hand-written JSON: not known what they are.
+    fn elements(&mut self, node: &Node<'_>) {
+        let Some(table) = self.table_of(node) else { return };
+        let name = node.text_of("name").unwrap_or_default();
+        if let Some(set) = self.program.tables[table].sets.iter_mut().find(|set| set.name == name) {
+            set.content = Content::Unknown("its elements were added apart");
+        }
+    }
+
+    /// The program.
+    pub fn finish(mut self) -> Program {
+        for (table, name) in &self.filled {
+            let sets = &mut self.program.tables[*table].sets;
+            // Listed once each.
+            if let Some(set) = sets.iter_mut().find(|set: &&mut Set| set.name == *name) {
+                set.content = Content::Unknown(FILLED);
+            }
+        }
+        for table in &self.dormant {
+            for chain in &mut self.program.tables[*table].chains {
+                chain.base = None;
+            }
+        }
+        self.program
+    }
+}
+
+fn table_family(word: &str) -> Option<TableFamily> {
+    Some(match word {
+        "ip" => TableFamily::Ip,
+        "ip6" => TableFamily::Ip6,
+        "inet" => TableFamily::Inet,
+        "arp" => TableFamily::Arp,
+        "bridge" => TableFamily::Bridge,
+        "netdev" => TableFamily::Netdev,
+        _ => return None,
+    })
+}
+
+fn base(node: &Node<'_>) -> Result<Option<Base>, String> {
+    let (Some(kind), Some(hook)) = (node.text_of("type"), node.text_of("hook")) else { return Ok(None) };
+    let kind = match kind {
+        "filter" => ChainKind::Filter,
+        "nat" => ChainKind::Nat,
+        "route" => ChainKind::Route,
+        _ => return Err(format!("its type {kind} is unknown")),
+    };
+    let hook = match hook {
+        "prerouting" => Hook::Prerouting,
+        "input" => Hook::Input,
+        "forward" => Hook::Forward,
+        "output" => Hook::Output,
+        "postrouting" => Hook::Postrouting,
+        "ingress" => Hook::Ingress,
+        "egress" => Hook::Egress,
+        _ => return Err(format!("its hook {hook} is unknown")),
+    };
+    let priority = match node.get("prio") {
+        Some(Node::Number(number)) => i32::try_from(*number).ok(),
+        None => Some(0),
+        Some(_) => None,
+    };
+    let priority = priority.ok_or_else(|| "its priority is not a number".to_owned())?;
+    let accepts = node.text_of("policy") != Some("drop");
+    Ok(Some(Base { kind, hook, priority, accepts }))
+}

@@ -1,0 +1,93 @@
+//! `statements.json` is what nft 1.0.6 listed for one rule of each statement and match, with the rule's own text as its
+//! comment. `UPDATE_GOLDEN=1` writes anew what was read; a person reads the diff.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use segwall_core::netfilter::{Content, Program, Step, read_nft_json};
+
+fn folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/netfilter/nft")
+}
+
+fn text(program: &Program) -> String {
+    let mut out = String::new();
+    for note in &program.notes {
+        writeln!(out, "note {:?}: {}", note.kind, note.text).unwrap();
+    }
+    for table in &program.tables {
+        writeln!(out, "table {:?} {}", table.family, table.name).unwrap();
+        for set in &table.sets {
+            writeln!(out, "  set {} of {}: {:?}", set.name, set.keys, set.content).unwrap();
+        }
+        for chain in &table.chains {
+            writeln!(out, "  chain {} {:?}", chain.name, chain.base).unwrap();
+            for rule in &chain.rules {
+                writeln!(out, "    {}", rule.comment.as_deref().unwrap_or("-")).unwrap();
+                for step in &rule.steps {
+                    match step {
+                        Step::Match(found) => writeln!(out, "      {found:?}").unwrap(),
+                        other => writeln!(out, "      {other:?}").unwrap(),
+                    }
+                }
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn every_statement_is_as_it_was_read() {
+    let program = read_nft_json(&std::fs::read(folder().join("statements.json")).unwrap()).unwrap();
+    let got = text(&program);
+    let path = folder().join("statements.expected");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, got).unwrap();
+        return;
+    }
+    let wanted = std::fs::read_to_string(&path).unwrap_or_default();
+    let differs = wanted.lines().zip(got.lines()).find(|(a, b)| a != b);
+    assert!(wanted == got, "{differs:#?} (UPDATE_GOLDEN=1 writes it anew)");
+}
+
+#[test]
+fn what_is_no_listing_is_told() {
+    for bytes in
+        ["", "{}", "[]", "null", r#"{"nftables": 1}"#, r#"{"nftables": [1]}"#, r#"{"nftables": []} x"#, "\u{0}"]
+    {
+        let error = read_nft_json(bytes.as_bytes()).expect_err(bytes).to_string();
+        assert!(error.starts_with("this is not what `nft -j list ruleset` prints: "), "{error}");
+    }
+    let deep = format!(r#"{{"nftables": [{{"rule": {}{}}}]}}"#, "[".repeat(10_000), "]".repeat(10_000));
+    assert!(read_nft_json(deep.as_bytes()).is_err());
+    assert!(read_nft_json(b"\xff\xfe").is_err());
+}
+
+#[test]
+fn what_is_not_understood_is_no_error() {
+    let objects = [
+        r#"{"table": {"family": "inet", "name": "t"}}"#,
+        r#"{"table": {"family": "odd", "name": "u"}}"#,
+        r#"{"chain": {"family": "inet", "table": "t", "name": "c", "type": "odd", "hook": "input"}}"#,
+        r#"{"rule": {"family": "inet", "table": "t", "chain": "missing", "expr": []}}"#,
+        r#"{"rule": {"family": "inet", "table": "t", "chain": "c", "expr": [{"odd": {}}, {"match": {}}, 7, {"vmap": {}}]}}"#,
+        r#"{"set": {"family": "inet", "table": "t", "name": "s", "elem": [1, {"odd": 2}], "type": "odd"}}"#,
+        r#"{"set": {"family": "inet", "table": "t", "name": "early", "elem": [22], "type": "inet_service"}}"#,
+        r#"{"delete": {"rule": {}}}"#,
+    ];
+    let program = read_nft_json(format!(r#"{{"nftables": [{}]}}"#, objects.join(",")).as_bytes()).unwrap();
+    let words: Vec<&str> = program.notes.iter().map(|note| note.text.as_str()).collect();
+    assert_eq!(
+        words,
+        [
+            "table u has the unknown family odd",
+            "chain c: its type odd is unknown",
+            "a rule is in chain missing, which is not there",
+            "`delete` is not understood",
+        ]
+    );
+    let table = &program.tables[0];
+    assert_eq!(table.chains[0].rules[0].steps.len(), 4);
+    assert_eq!(table.sets[0].content, Content::Unknown("its type is not modelled"));
+    assert_eq!(table.sets[1].content, Content::Elements(vec![vec![(22, 22)]]));
+}
