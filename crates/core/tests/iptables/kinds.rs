@@ -64,7 +64,7 @@ fn states_of_connections() {
         ("-m conntrack --ctproto tcp -j DROP", "?[--ctproto tcp] -> drop"),
         (
             "-m conntrack --ctstate NEW --ctorigdst 192.0.2.1 -j DROP",
-            "State={0} Translated.SentDst.Dst={0.0.0.0.0-255.255.255.255.255.255.255.255.192.0.2.1,1.192.0.2.1.0.0.0.0-255.255.255.255.255.255.255.255} -> drop",
+            "State={0} Translated.SentDst.Dst={0.0.0.0.0-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff.192.0.2.1,1.192.0.2.1.0.0.0.0-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff} -> drop",
         ),
     ]);
 }

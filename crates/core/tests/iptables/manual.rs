@@ -13,8 +13,7 @@ const MANUAL: &str = include_str!("extensions.txt");
 const EXAMPLES: &str = include_str!("examples.txt");
 const HEADING: &str = "## Every option\n";
 
-/// What the manual names but its program does not take: the option is called `--timestamp` there, and nothing less than
-/// a kernel from before 2015 knows the others.
+/// What the manual names but its program does not take: there the option is called `--timestamp`.
 const REFUSED: &[&str] = &["target SYNPROXY both --timestamps"];
 
 /// Kind, extension, program, option.
@@ -118,5 +117,9 @@ fn the_table_in_the_docs_is_what_the_reader_does() {
     for (before, now) in table.lines().zip(now.lines()) {
         assert_eq!(before, now, "docs/iptables.md; write it anew as this file's first lines say");
     }
-    assert_eq!(table, now, "docs/iptables.md; write it anew as this file's first lines say");
+    assert_eq!(
+        table.lines().count(),
+        now.lines().count(),
+        "docs/iptables.md; write it anew as this file's first lines say"
+    );
 }

@@ -4,7 +4,7 @@ use super::matches::proto_of;
 use super::modules::{Args, Opt, match_named, match_of_protocol, target_named};
 use super::numbers::number;
 use super::options::{Found, Missing, args_of, find};
-use super::spec::{Command, Given, Instance, Kind, Request, Signed, Target};
+use super::spec::{Command, Given, Instance, Kind, Request, Target, interface, once};
 use super::{Refusal, Version, Word};
 use crate::source::Span;
 
@@ -378,25 +378,5 @@ impl<'w> Reader<'w> {
             None => Ok(()),
             Some(_) => Err(Refusal::new(word.span, "a second target")),
         }
-    }
-}
-
-/// Longest name of an interface, as the kernel has it.
-const INTERFACE_BYTES_MAX: usize = 15;
-
-fn interface(word: Word) -> Result<Word, Refusal> {
-    if word.text.is_empty() {
-        return Err(Refusal::new(word.span, "an interface without a name"));
-    }
-    if word.text.len() > INTERFACE_BYTES_MAX {
-        return Err(Refusal::new(word.span, format!("`{}` is longer than a name of an interface", word.text)));
-    }
-    Ok(word)
-}
-
-fn once(place: &mut Option<Signed>, not: bool, option: &Word, word: Word) -> Result<(), Refusal> {
-    match place.replace(Signed { not, word }) {
-        None => Ok(()),
-        Some(_) => Err(Refusal::new(option.span, format!("`{}` is given twice", option.text))),
     }
 }

@@ -151,3 +151,25 @@ impl Given {
         Refusal::new(Span { start: self.span.start, end: end.max(self.span.end) }, text)
     }
 }
+
+/// Longest name of an interface, as the kernel has it.
+const INTERFACE_BYTES_MAX: usize = 15;
+
+/// The name of an interface, refused where the kernel has no room for it.
+pub(super) fn interface(word: Word) -> Result<Word, Refusal> {
+    if word.text.is_empty() {
+        return Err(Refusal::new(word.span, "an interface without a name"));
+    }
+    if word.text.len() > INTERFACE_BYTES_MAX {
+        return Err(Refusal::new(word.span, format!("`{}` is longer than a name of an interface", word.text)));
+    }
+    Ok(word)
+}
+
+/// Fills a place that can be filled once.
+pub(super) fn once(place: &mut Option<Signed>, not: bool, option: &Word, word: Word) -> Result<(), Refusal> {
+    match place.replace(Signed { not, word }) {
+        None => Ok(()),
+        Some(_) => Err(Refusal::new(option.span, format!("`{}` is given twice", option.text))),
+    }
+}

@@ -333,3 +333,20 @@ pub(super) fn bare(pieces: &[Piece]) -> Option<&str> {
         _ => None,
     }
 }
+
+/// Every command of a list, not those inside them.
+pub(super) fn commands(list: &List) -> impl Iterator<Item = &Command> {
+    list.iter().flat_map(|chain| {
+        let later = chain.then.iter().map(|(_, pipeline)| pipeline);
+        std::iter::once(&chain.first).chain(later).flat_map(|pipeline| &pipeline.commands)
+    })
+}
+
+/// Where a command stands.
+pub(super) fn span_of(command: &Command) -> Span {
+    match command {
+        Command::Simple(simple) => simple.span,
+        Command::Compound { span, .. } | Command::Function { span, .. } => *span,
+        Command::Group(list) => list.first().map_or(Span::default(), |chain| span_of(&chain.first.commands[0])),
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::expand::{Unclear, Variables, assignment};
 use super::harmless::{is_harmless, succeeds};
 use super::lexer::tokens;
-use super::parse::{Chain, Command, List, Pipeline, Simple, bare, parse};
+use super::parse::{Chain, Command, List, Pipeline, Simple, bare, commands, parse, span_of};
 use crate::netfilter::iptables::call::From;
 use crate::netfilter::iptables::ipset::IpSets;
 use crate::netfilter::iptables::perform::Machine;
@@ -251,7 +251,7 @@ impl<'s> Runner<'s> {
 
     /// A command whose words are known.
     fn named(&mut self, words: &[Word], simple: &Simple, written: &[String]) -> Option<bool> {
-        let Some((first, rest)) = words.split_first() else { return None };
+        let (first, rest) = words.split_first()?;
         let span = simple.span;
         let name = base_name(&first.text);
         if let Some(matters) = self.functions.get(name) {
@@ -374,21 +374,6 @@ impl<'s> Runner<'s> {
 
 /// Commands whose arguments are assignments.
 const DECLARES: [&str; 5] = ["export", "readonly", "local", "declare", "typeset"];
-
-fn commands(list: &List) -> impl Iterator<Item = &Command> {
-    list.iter().flat_map(|chain| {
-        let later = chain.then.iter().map(|(_, pipeline)| pipeline);
-        std::iter::once(&chain.first).chain(later).flat_map(|pipeline| &pipeline.commands)
-    })
-}
-
-fn span_of(command: &Command) -> Span {
-    match command {
-        Command::Simple(simple) => simple.span,
-        Command::Compound { span, .. } | Command::Function { span, .. } => *span,
-        Command::Group(list) => list.first().map_or(Span::default(), |chain| span_of(&chain.first.commands[0])),
-    }
-}
 
 /// `-e`, alone or among other letters.
 fn sets_errexit(word: &str) -> bool {
