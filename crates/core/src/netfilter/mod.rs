@@ -1,5 +1,6 @@
 //! What a kernel runs: tables, chains, rules and sets, read from the kernel or from files, and what they mean.
 
+pub mod meaning;
 mod model;
 mod nft;
 

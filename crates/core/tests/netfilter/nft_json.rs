@@ -52,7 +52,9 @@ fn every_statement_is_as_it_was_read() {
 
 #[test]
 fn what_is_no_listing_is_told() {
-    for bytes in ["", "{}", "[]", "null", r#"{"nftables": 1}"#, r#"{"nftables": [1]}"#, r#"{"nftables": []} x"#, "\u{0}"] {
+    for bytes in
+        ["", "{}", "[]", "null", r#"{"nftables": 1}"#, r#"{"nftables": [1]}"#, r#"{"nftables": []} x"#, "\u{0}"]
+    {
         let error = read_nft_json(bytes.as_bytes()).expect_err(bytes).to_string();
         assert!(error.starts_with("this is not what `nft -j list ruleset` prints: "), "{error}");
     }

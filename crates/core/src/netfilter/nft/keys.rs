@@ -104,9 +104,7 @@ fn payload(node: &Node<'_>) -> Operand {
         ("ip", _) => Operand::unknown(&v4, PACKET_ELSEWHERE),
         ("ip6", "saddr") => plain(&v6, Field::Src, Kind::V6),
         ("ip6", "daddr") => plain(&v6, Field::Dst, Kind::V6),
-        ("ip6", "nexthdr") => {
-            Operand { unsure: Some(EXTENSIONS), ..plain(&v6, Field::Proto, Kind::Proto) }
-        }
+        ("ip6", "nexthdr") => Operand { unsure: Some(EXTENSIONS), ..plain(&v6, Field::Proto, Kind::Proto) },
         ("ip6", "hoplimit") => plain(&v6, Field::Hops, Kind::Byte),
         ("ip6", _) => Operand::unknown(&v6, PACKET_ELSEWHERE),
         ("ether", "saddr") => Operand { ethernet: true, ..plain(&[], Field::Mac, Kind::Mac) },

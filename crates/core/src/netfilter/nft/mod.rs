@@ -53,7 +53,9 @@ pub fn read_nft_json(bytes: &[u8]) -> Result<Program, NftJsonError> {
         .and_then(|found| json.end().map(|()| found))
         .map_err(|error| NftJsonError(format!("this is not what `nft -j list ruleset` prints: {error}")))?;
     if !is_listing {
-        return Err(NftJsonError("this is not what `nft -j list ruleset` prints: there is no list `nftables`".to_owned()));
+        return Err(NftJsonError(
+            "this is not what `nft -j list ruleset` prints: there is no list `nftables`".to_owned(),
+        ));
     }
     Ok(reading.finish())
 }

@@ -174,12 +174,5 @@ pub(super) const ADDRESS_TYPES: &[(&str, u16)] = &[
     ("prohibit", 8),
 ];
 
-pub(super) const DAYS: &[(&str, u16)] = &[
-    ("Sunday", 0),
-    ("Monday", 1),
-    ("Tuesday", 2),
-    ("Wednesday", 3),
-    ("Thursday", 4),
-    ("Friday", 5),
-    ("Saturday", 6),
-];
+pub(super) const DAYS: &[(&str, u16)] =
+    &[("Sunday", 0), ("Monday", 1), ("Tuesday", 2), ("Wednesday", 3), ("Thursday", 4), ("Friday", 5), ("Saturday", 6)];

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::node::Node;
 use super::rule::{self, Limit, Names};
 use super::sets::{Collected, Found};
-use crate::netfilter::{
-    Base, Chain, ChainKind, Content, Hook, Note, NoteKind, Program, Rate, Set, Table, TableFamily,
-};
+use crate::netfilter::{Base, Chain, ChainKind, Content, Hook, Note, NoteKind, Program, Rate, Set, Table, TableFamily};
 use crate::source::Span;
 
 const FILLED: &str = "filled by packets";
@@ -71,7 +69,8 @@ impl Reading {
             "rule" => self.rule(node),
             "limit" => self.limit(node),
             "element" => self.elements(node),
-            "counter" | "quota" | "ct helper" | "ct timeout" | "ct expectation" | "synproxy" | "secmark" | "tunnel" => {}
+            "counter" | "quota" | "ct helper" | "ct timeout" | "ct expectation" | "synproxy" | "secmark" | "tunnel" => {
+            }
             "flowtable" => {
                 let text = format!("flowtable {name}: packets of connections it holds pass no forward chain");
                 self.note(NoteKind::Aside, text);

@@ -321,9 +321,7 @@ impl Builder<'_> {
         }
         let kinds: Vec<Kind> = loaded.keys.iter().map(|(_, kind)| *kind).collect();
         let pairs = match source.text().and_then(|text| text.strip_prefix('@')) {
-            Some(name) => {
-                self.names.maps.get(name).filter(|map| map.data == data).map(|map| map.entries.clone())
-            }
+            Some(name) => self.names.maps.get(name).filter(|map| map.data == data).map(|map| map.entries.clone()),
             None => source.get("set").and_then(Node::list).and_then(|pairs| data_pairs(&kinds, data, pairs)),
         };
         let Some(pairs) = pairs else { return false };

@@ -98,9 +98,9 @@ impl Kind {
             Self::PacketType => 7,
             Self::AddressType => 11,
             Self::EtherType | Self::Port => 0xffff,
-            Self::V4 | Self::Mark | Self::State | Self::Status | Self::Link => 0xffff_ffff,
+            Self::V4 | Self::Mark | Self::State | Self::Status => 0xffff_ffff,
             Self::Mac => 0xffff_ffff_ffff,
-            Self::V6 | Self::Name => u128::MAX,
+            Self::V6 | Self::Name | Self::Link => u128::MAX,
             Self::Day => 6,
             Self::Hour => 86_399,
             Self::Time => u128::from(u64::MAX),
@@ -198,7 +198,9 @@ fn word(kind: Kind, text: &str) -> Option<u128> {
         Kind::PacketType => names::number(names::PACKET_TYPES, text),
         Kind::AddressType => names::number(names::ADDRESS_TYPES, text),
         Kind::Mac => mac(text),
-        Kind::Mark => text.strip_prefix("0x").map_or_else(|| text.parse().ok(), |hex| u128::from_str_radix(hex, 16).ok()),
+        Kind::Mark => {
+            text.strip_prefix("0x").map_or_else(|| text.parse().ok(), |hex| u128::from_str_radix(hex, 16).ok())
+        }
         Kind::Day => known(names::DAYS),
         Kind::Hour => hour(text),
         Kind::Time => time(text),
