@@ -34,7 +34,7 @@ impl Path {
 
 /// What becomes of packets on a whole way. Their fields are those that they have at the input, forward or output hook;
 /// chains before a translation compare the destination as sent, those behind one of the source are not decided.
-/// Nat chains count with what they drop. Marks set on the way are seen behind.
+/// Before forwarding a packet has one hop more, so that matches on it are not decided there. Nat chains count with what they drop. Marks set on the way are seen behind.
 ///
 /// # Errors
 /// When the space's budget ends.
@@ -46,6 +46,7 @@ pub fn path(space: &mut Space, programs: &[&Program], path: Path, options: &Opti
     for hook in path.hooks() {
         // Walked apart: a nat chain that accepts leaves the others to decide.
         let mut walk = Walk::new(space, programs, *options);
+        walk.forwarded = path == Path::Forward;
         walk.hook(*hook, &[ChainKind::Nat], new)?;
         let mut passes: Vec<Set> = walk.translated()?.into_iter().map(|(_, set)| set).collect();
         let hooked = walk.finish()?;
@@ -55,6 +56,7 @@ pub fn path(space: &mut Space, programs: &[&Program], path: Path, options: &Opti
         nat_drops = space.union(nat_drops, hooked.may_drop)?;
     }
     let mut walk = Walk::new(space, programs, *options);
+    walk.forwarded = path == Path::Forward;
     for hook in path.hooks() {
         walk.hook(*hook, &DECIDE, Set::ALL)?;
     }

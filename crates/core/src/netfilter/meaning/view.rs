@@ -31,6 +31,8 @@ pub(super) struct Place {
     pub source: bool,
     /// It is known where it leaves.
     pub routed: bool,
+    /// Its hop limit is the one it has at the hook that was asked about.
+    pub hops: bool,
 }
 
 /// What happened to a mark: `assigned` bits are those of `value`, `unknown` ones are not known.
@@ -90,6 +92,7 @@ const UNTRACKED: u128 = 4;
 const BEFORE_NAT: &str = "sees addresses before they are translated back";
 const AFTER_NAT: &str = "sees a source that may have been translated";
 const FIRST_PACKET: &str = "asks for the first packet's destination";
+const HOPS: &str = "forwarding takes one from the hop limit after this";
 const MARK: &str = "the mark is not known here";
 
 impl Variant {
@@ -122,6 +125,7 @@ impl Place {
             destination,
             source: !(translates && matches!(hook, Hook::Postrouting | Hook::Input) && priority >= NAT_SOURCE),
             routed: !matches!(hook, Hook::Prerouting | Hook::Ingress),
+            hops: true,
         }
     }
 }
@@ -179,6 +183,7 @@ impl View {
             (_, Field::Mark) => self.mark(mask.unwrap_or(MARK_BITS)),
             (_, Field::State) if self.untracked => Plan::Constant(UNTRACKED),
             (_, Field::State) if !self.place.tracked => Plan::Constant(INVALID),
+            (_, Field::Hops) if !self.place.hops => Plan::Free(HOPS),
             (_, Field::Out) if !self.place.routed => Plan::Constant(0),
             _ => mask.map_or(Plan::Field(field), |mask| Plan::Masked(field, mask)),
         }

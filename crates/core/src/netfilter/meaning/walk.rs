@@ -23,6 +23,8 @@ pub(super) struct Walk<'s, 'p> {
     pub compiler: Compiler,
     /// Whether some rule translates.
     pub translates: bool,
+    /// Whether packets are forwarded: they lose a hop behind prerouting.
+    pub forwarded: bool,
     /// Whether nat chains are walked.
     pub nat: bool,
     /// Summaries in the order in which they were finished: a chain stands behind those it reaches.
@@ -48,6 +50,7 @@ impl<'s, 'p> Walk<'s, 'p> {
             names: compile::names(programs),
             compiler: Compiler::default(),
             translates: translates(programs),
+            forwarded: false,
             nat: false,
             summaries: Vec::new(),
             known: BTreeMap::new(),
@@ -89,7 +92,8 @@ impl<'s, 'p> Walk<'s, 'p> {
                 TableFamily::Inet => Set::ALL,
                 TableFamily::Arp | TableFamily::Bridge | TableFamily::Netdev => continue,
             };
-            let place = Place::of(hook, (!self.nat).then_some(base.priority), self.translates);
+            let mut place = Place::of(hook, (!self.nat).then_some(base.priority), self.translates);
+            place.hops = !(self.forwarded && hook == Hook::Prerouting);
             let flows = self.start(place, entering);
             let mut after = Flows::default();
             for (view, set) in flows.iter() {
