@@ -12,7 +12,7 @@ use crate::netfilter::iptables::perform::Machine;
 use crate::netfilter::iptables::save::{Line, lines_of, read_into};
 use crate::netfilter::iptables::{Version, Word};
 use crate::netfilter::{NoteKind, Program};
-use crate::source::{Source, Span};
+use crate::source::Source;
 
 /// A script while it is followed.
 pub(super) struct Runner<'s> {
