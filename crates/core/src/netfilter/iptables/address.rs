@@ -63,7 +63,11 @@ fn mask(text: &str, version: Version) -> Option<u128> {
     };
     let by_number = |text: &str| {
         let length = number(text, bits)?;
-        let host = if length == 0 { all_bits(version) } else { all_bits(version).checked_shr(length.try_into().unwrap_or(u32::MAX)).unwrap_or(0) };
+        let host = if length == 0 {
+            all_bits(version)
+        } else {
+            all_bits(version).checked_shr(length.try_into().unwrap_or(u32::MAX)).unwrap_or(0)
+        };
         Some(all_bits(version) & !host)
     };
     let dotted = || match version {
