@@ -320,6 +320,7 @@ impl<'s> Runner<'s> {
                 Some(true)
             }
             "exec" => Some(true),
+            name if DECLARES.contains(&name) => Some(true),
             name if is_harmless(name) => {
                 let text = match written.iter().find(|path| path.starts_with("/proc/")) {
                     Some(path) => format!("writes to {path}"),
