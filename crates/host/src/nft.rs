@@ -83,9 +83,8 @@ impl Nft {
             .env("LC_ALL", "C");
         exec::die_with_us(&mut command);
         userns::enter_in_child(&mut command);
-        let child = command
-            .spawn()
-            .map_err(|source| NftError::Run(ExecError::Start { program: "nft".to_owned(), source }))?;
+        let child =
+            command.spawn().map_err(|source| NftError::Run(ExecError::Start { program: "nft".to_owned(), source }))?;
         collect(child)
     }
 

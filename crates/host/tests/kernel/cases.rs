@@ -18,7 +18,8 @@ use segwall_host::userns::{self, UsernsError};
 use crate::net::{ACK, CLIENT, GATEWAY_LEFT, GATEWAY_RIGHT, Net, SERVER, SYN, from_client, tcp, udp};
 
 /// Before this process enters namespaces.
-pub const OUTSIDE: &[Case] = &[("a_text_is_read_in_a_namespace_of_its_own", a_text_is_read_in_a_namespace_of_its_own)];
+pub const OUTSIDE: &[crate::harness::Case] =
+    &[("a_text_is_read_in_a_namespace_of_its_own", a_text_is_read_in_a_namespace_of_its_own)];
 
 pub const ALL: &[(&str, fn())] = &[
     ("frames_are_forwarded_and_seen", frames_are_forwarded_and_seen),

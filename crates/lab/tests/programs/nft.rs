@@ -15,7 +15,8 @@ use crate::packet::Shot;
 use crate::random_nft;
 use crate::wire::Wire;
 
-pub const ALL: &[Case] = &[("random_nft_programs_mean_what_the_kernel_does", random_nft_programs_mean_what_the_kernel_does)];
+pub const ALL: &[Case] =
+    &[("random_nft_programs_mean_what_the_kernel_does", random_nft_programs_mean_what_the_kernel_does)];
 
 const SEED: u64 = 0x4e46_7400;
 const PROGRAMS: u64 = 50;
@@ -100,7 +101,8 @@ fn load(nft: &Nft, wire: &Wire, text: String, seed: u64) -> String {
         let Err(error) = nft.load(&wire.gateway, &whole) else { return lines.join("\n") };
         let complaint = error.to_string();
         // `/dev/stdin:LINE:COLUMN-COLUMN: Error: …`; the first line is the flush.
-        let numbers = complaint.lines().filter_map(|line| line.split_once(": Error")?.0.split(':').rev().nth(1)?.parse().ok());
+        let numbers =
+            complaint.lines().filter_map(|line| line.split_once(": Error")?.0.split(':').rev().nth(1)?.parse().ok());
         let refused: BTreeSet<usize> = numbers.map(|line: usize| line - 2).collect();
         let are_rules = refused.iter().all(|line| lines[*line].starts_with("  ") && !lines[*line].contains(" hook "));
         assert!(are_rules && !refused.is_empty(), "PROGRAM_SEED={seed}: {complaint}\n{text}");

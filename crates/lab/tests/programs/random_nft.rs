@@ -8,12 +8,26 @@ use crate::draw::below;
 use crate::packet::SENTINEL_PORT;
 
 const V4: &[&str] = &[
-    "10.1.0.0/17", "10.1.200.7", "10.2.1.0/24", "10.2.64.0-10.2.70.77", "10.3.0.0/16", "172.16.0.0/14", "172.20.5.0/24",
-    "172.24.0.1-172.24.3.77", "172.28.0.0/15", "172.30.9.9",
+    "10.1.0.0/17",
+    "10.1.200.7",
+    "10.2.1.0/24",
+    "10.2.64.0-10.2.70.77",
+    "10.3.0.0/16",
+    "172.16.0.0/14",
+    "172.20.5.0/24",
+    "172.24.0.1-172.24.3.77",
+    "172.28.0.0/15",
+    "172.30.9.9",
 ];
 const V6: &[&str] = &[
-    "2001:db8:1:1::/65", "2001:db8:1:1:ffff::1", "2001:db8:2:1::/66", "2001:db8:3:1::5-2001:db8:3:1:4000::77",
-    "2001:db8:100::/44", "2001:db8:120:5::/64", "2001:db8:130::/46", "2001:db8:13f::1",
+    "2001:db8:1:1::/65",
+    "2001:db8:1:1:ffff::1",
+    "2001:db8:2:1::/66",
+    "2001:db8:3:1::5-2001:db8:3:1:4000::77",
+    "2001:db8:100::/44",
+    "2001:db8:120:5::/64",
+    "2001:db8:130::/46",
+    "2001:db8:13f::1",
 ];
 const PORTS: &[&str] = &["22", "53", "80-90", "443", "1000-2000", "5000-29999", "30000-65535"];
 const NAMES: &[&str] = &["\"eth1\"", "\"eth2\"", "\"wan0\""];
@@ -71,7 +85,12 @@ fn early(choices: &mut Seeded, out: &mut String) {
         let mark = mark(choices);
         let _ = writeln!(out, "  iifname {name} ip saddr {} {mark}", of(choices, V4));
     }
-    let _ = writeln!(out, "  udp sport != {SENTINEL_PORT} iifname {} tcp dport {} drop", of(choices, NAMES), of(choices, PORTS));
+    let _ = writeln!(
+        out,
+        "  udp sport != {SENTINEL_PORT} iifname {} tcp dport {} drop",
+        of(choices, NAMES),
+        of(choices, PORTS)
+    );
     let _ = write!(out, " }}\n}}\n");
 }
 
@@ -109,7 +128,10 @@ impl Table<'_> {
         for chain in 0..1 + self.choices.below(2) {
             let priority = of(self.choices, &["-150", "-1", "0", "filter + 5", "50"]);
             let policy = of(self.choices, &["accept", "drop"]);
-            let _ = writeln!(out, " chain base{chain} {{\n  type filter hook forward priority {priority}; policy {policy};");
+            let _ = writeln!(
+                out,
+                " chain base{chain} {{\n  type filter hook forward priority {priority}; policy {policy};"
+            );
             let _ = writeln!(out, "  udp sport {SENTINEL_PORT} accept");
             self.rules(0, out);
             let _ = writeln!(out, " }}");
@@ -142,7 +164,15 @@ impl Table<'_> {
             pairs.join(", ")
         );
         let ways: Vec<String> = (0..1 + choices.below(4))
-            .map(|_| format!("{} . {} . {} . {}", of(choices, NAMES), of(choices, NAMES), of(choices, &["tcp", "udp"]), of(choices, &["22", "53", "443"])))
+            .map(|_| {
+                format!(
+                    "{} . {} . {} . {}",
+                    of(choices, NAMES),
+                    of(choices, NAMES),
+                    of(choices, &["tcp", "udp"]),
+                    of(choices, &["22", "53", "443"])
+                )
+            })
             .collect();
         let _ = writeln!(
             out,
@@ -253,7 +283,9 @@ impl Table<'_> {
                     _ => format!("tcp flags ! {value}"),
                 }
             }
-            16 if is_v4 => format!("icmp type {not}{}", of(c, &["echo-request", "echo-reply", "30-100", "{ 3, 13, 150-200 }"])),
+            16 if is_v4 => {
+                format!("icmp type {not}{}", of(c, &["echo-request", "echo-reply", "30-100", "{ 3, 13, 150-200 }"]))
+            }
             17 if inet => format!("icmpv6 type {not}{}", of(c, &["echo-request", "echo-reply", "{ 1, 128 }"])),
             18 if is_v4 => format!("icmp code {}", of(c, &["0", "< 100", "!= 3"])),
             19 => match c.below(3) {
@@ -269,7 +301,9 @@ impl Table<'_> {
             21 => format!("iifname . oifname . meta l4proto . th dport {not}@ways"),
             22 => format!("{ip} {end} . tcp dport {not}@services"),
             _ => match c.below(6) {
-                0 if is_v4 => format!("ip ttl {} {}", of(c, &["<", ">", "==", "!="]), of(c, &["1", "64", "200", "254"])),
+                0 if is_v4 => {
+                    format!("ip ttl {} {}", of(c, &["<", ">", "==", "!="]), of(c, &["1", "64", "200", "254"]))
+                }
                 1 if !is_v4 => format!("ip6 hoplimit {} 64", of(c, &["<", ">=", "!="])),
                 2 if inet => format!("meta nfproto {}", of(c, &["ipv4", "ipv6"])),
                 3 => format!("ether saddr {not}02:00:00:00:01:0{}", c.below(3)),

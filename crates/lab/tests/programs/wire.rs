@@ -71,7 +71,8 @@ impl Wire {
             let far = inside.links().unwrap()["host"].index;
             inside.apply(&[Change::Up(far)]).unwrap();
             let link = routing.links().unwrap()[name].index;
-            let address = |text: String, prefix_len| Change::Address { link, addr: text.parse::<IpAddr>().unwrap(), prefix_len };
+            let address =
+                |text: String, prefix_len| Change::Address { link, addr: text.parse::<IpAddr>().unwrap(), prefix_len };
             routing
                 .apply(&[
                     Change::UpWithoutNeighbours(link),
