@@ -6,9 +6,11 @@ mod clock;
 mod commands;
 mod draw;
 mod exit;
+mod foreign;
 mod input;
 mod json;
 mod load;
+mod ours;
 mod out;
 mod text;
 

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let mut space = Space::new(NODES_MAX);
     for hook in [Hook::Input, Hook::Forward, Hook::Output] {
         let begun = Instant::now();
-        let options = Options { rates: Rates::Within, rules: false };
+        let options = Options { rates: Rates::Within, ..Options::default() };
         match meaning::filter(&mut space, &[&program], hook, &options) {
             Ok(hooked) => {
                 println!("{hook:?}: {:?}, {} nodes in all", begun.elapsed(), space.nodes());
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
                     space.size(hooked.may_drop)
                 );
                 for unknown in &hooked.unknown {
-                    println!("  unknown {:?}", unknown.unknown);
+                    println!("  unknown {:?}", unknown.text);
                 }
                 for rate in &hooked.rates {
                     println!("  rate {:?}, decides {}", rate.rate, rate.decides);

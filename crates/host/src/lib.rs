@@ -14,6 +14,7 @@ pub mod netlink;
 pub mod netns;
 pub mod nflog;
 pub mod nft;
+pub mod others;
 pub mod packet;
 pub mod pin;
 pub mod rawip;

@@ -14,6 +14,7 @@ mod limits;
 mod pairs;
 mod probe;
 mod prober;
+mod proof;
 mod report;
 mod run;
 mod session;
@@ -22,6 +23,7 @@ mod shell;
 mod topology;
 
 pub use error::LabError;
+pub use proof::{ProofDifference, ProofReport};
 pub use report::{Difference, FlowText, PairReport, Report, ServiceReport};
 pub use run::{Emit, Options, Progress, emit_nft, run};
 pub use segwall_host::userns::Isolation;

@@ -232,17 +232,19 @@ impl Pair<'_> {
         push: &mut dyn FnMut(IpAddr, IpAddr, Item),
     ) {
         let (Some(src), Some(dst)) = (srcs.first(), dsts.first()) else { return };
-        for service in &self.others {
-            let item = match service.ports {
-                Ports::Range(range) => ports(service.proto, range.first),
-                Ports::Icmp { kind, code } if service.proto == self.icmp() => self.icmp_item(kind, code.unwrap_or(0)),
-                Ports::Icmp { .. } | Ports::All => continue,
-            };
-            push(src.value, dst.value, item);
+        let of = |service: &Service| match service.ports {
+            Ports::Range(range) => Some(ports(service.proto, range.first)),
+            Ports::Icmp { kind, code } if service.proto == self.icmp() => Some(self.icmp_item(kind, code.unwrap_or(0))),
+            Ports::Icmp { .. } | Ports::All => None,
+        };
+        let others: Vec<Item> = self.others.iter().filter_map(of).collect();
+        for item in &others {
+            push(src.value, dst.value, *item);
         }
         if self.to == Place::Gateway {
+            // What the box offers on one address, or to one zone, is tried on every address from every zone.
             for own in destinations.iter().filter(|range| range.is_single()) {
-                for item in items {
+                for item in items.iter().chain(&others) {
                     push(src.value, own.first(), *item);
                 }
             }

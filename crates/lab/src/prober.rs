@@ -151,6 +151,14 @@ impl Prober {
         Ok(())
     }
 
+    /// What the gateway's kernel holds, as nft lists it in JSON.
+    ///
+    /// # Errors
+    /// When nft cannot list it.
+    pub fn listing(&self) -> Result<String, LabError> {
+        Ok(self.nft.list(&self.network.gateway, &["-j", "list", "ruleset"])?)
+    }
+
     /// Sends all, and says what became of each.
     ///
     /// With `known` connections in the table; all others are forgotten first.
@@ -349,10 +357,13 @@ impl Prober {
 
 /// A table that sees what the ruleset let through to the box, tells us, and drops it before the box's own stack can
 /// answer. What comes over the loopback interface is told as well: a refusal of the box's own packet.
+/// The table that sees what reaches the box.
+pub const OBSERVER_TABLE: &str = "segwall_lab";
+
 fn observer() -> String {
     format!(
         "flush ruleset\n\
-         table inet segwall_lab {{\n\
+         table inet {OBSERVER_TABLE} {{\n\
          \tchain input {{\n\
          \t\ttype filter hook input priority 300; policy drop;\n\
          \t\tlog group {OBSERVER_GROUP}\n\

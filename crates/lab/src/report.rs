@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::probe::{Expected, Kind, Label, Probe};
 use crate::prober::{Refusal, Seen};
+use crate::proof::ProofReport;
 use crate::topology::Topology;
 
 /// Differences that are kept with all their details; beyond, they are only counted.
@@ -30,6 +31,8 @@ pub struct Report {
     pub differences_total: u64,
     /// Where policy and kernel differ.
     pub differences: Vec<Difference>,
+    /// What was loaded, read back from the kernel, against the policy: for every packet.
+    pub proof: ProofReport,
     /// How the network was built: one line each.
     pub notes: Vec<String>,
     /// Seconds it took.
@@ -303,7 +306,7 @@ impl Tally {
 
     /// The report.
     #[must_use]
-    pub fn finish(self, topology: &Topology, notes: Vec<String>, seconds: f64) -> Report {
+    pub fn finish(self, topology: &Topology, proof: ProofReport, notes: Vec<String>, seconds: f64) -> Report {
         let pairs = self.pairs.iter().map(|((from, to), (probes, differences))| PairReport {
             from: topology.place_name(*from).to_owned(),
             to: topology.place_name(*to).to_owned(),
@@ -327,6 +330,7 @@ impl Tally {
             probes_total: self.probes.values().sum(),
             probes: self.probes.iter().map(|(kind, count)| (kind.word(), *count)).collect(),
             skipped: self.skipped,
+            proof,
             differences_total: self.differences_total,
             differences: self.differences,
             notes,

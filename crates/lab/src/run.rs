@@ -13,7 +13,8 @@ use crate::error::LabError;
 use crate::limits;
 use crate::pairs::{self, Places};
 use crate::probe::{Kind, Probe};
-use crate::prober::Prober;
+use crate::prober::{OBSERVER_TABLE, Prober};
+use crate::proof::ProofReport;
 use crate::report::{Report, Tally};
 use crate::session::Session;
 use crate::topology::Topology;
@@ -81,9 +82,11 @@ pub fn run(
     step("building the network");
     let mut prober = Prober::new(&topology, options.run)?;
     let mut tally = Tally::default();
+    let mut proof = ProofReport::default();
     for ((variant, ruleset), (_, loaded)) in variants.iter().zip(&loaded) {
         step("loading the ruleset");
         prober.load(&topology, &emit(loaded, at))?;
+        proof.add(&prober.listing()?, OBSERVER_TABLE, loaded, at, variant);
         let mut session = Session {
             topology: &topology,
             ruleset,
@@ -131,6 +134,8 @@ pub fn run(
             session.run(&probes)?;
         }
         let texts = emit(&loaded, at);
+        prober.load(&topology, &texts)?;
+        proof.add(&prober.listing()?, OBSERVER_TABLE, &loaded, at, "limits");
         let mut session = Session {
             topology: &topology,
             ruleset: &held,
@@ -144,7 +149,7 @@ pub fn run(
         };
         limits::run(&mut session, &texts, &places, &inputs, options.seed, &mut notes)?;
     }
-    Ok(tally.finish(&topology, notes, started.elapsed().as_secs_f64()))
+    Ok(tally.finish(&topology, proof, notes, started.elapsed().as_secs_f64()))
 }
 
 /// The same with another rate wherever there is one.

@@ -50,7 +50,7 @@ fn by_address() -> Vec<Cube> {
 fn nested() -> Vec<Cube> {
     (0..30_000u128)
         .map(|at| {
-            let spread = at * 0x9e37_79b9 >> 8;
+            let spread = (at * 0x9e37_79b9) >> 8;
             let bits = match at % 100 {
                 0 => 16,
                 1..20 => 8,

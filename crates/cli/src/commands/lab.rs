@@ -70,7 +70,11 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
     let report = segwall_lab::run(&checked.policy, &checked.ruleset, &segwall_lab::emit_nft, &options, &mut progress);
     bar.finish_and_clear();
     let report = report.map_err(refused)?;
-    let answer = Answer::yes_if(report.differences_total == 0);
+    let answer = match (report.differences_total, report.proof.refuted.is_empty(), report.proof.is_proved()) {
+        (0, true, true) => Answer::Yes,
+        (0, true, false) => Answer::Unknown,
+        _ => Answer::No,
+    };
     match args.format {
         Format::Json => json::print("lab", answer, Vec::new(), Some(Data { report })),
         Format::Text => {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use segwall_core::analysis;
 use segwall_core::ruleset::At;
-use segwall_lab::{Difference, FlowText, Report};
+use segwall_lab::{Difference, FlowText, ProofReport, Report};
 
 use super::grid::{self, Mark};
 use crate::draw::FINDINGS_SHOWN_MAX;
@@ -28,6 +28,7 @@ pub fn text(checked: &Checked, report: &Report, now: Timestamp) -> String {
     let mut text = grid::draw(&matrix, &mark);
     text.push_str("✓ probes that were all seen as declared; ✗ probes that were seen otherwise\n\n");
     differences(&mut text, report, checked.source.name());
+    proof(&mut text, &report.proof, checked.source.name());
     for note in &report.notes {
         let _ = writeln!(text, "{QUIET}note: {note}{QUIET:#}");
     }
@@ -42,6 +43,29 @@ pub fn text(checked: &Checked, report: &Report, now: Timestamp) -> String {
     let style = if number == 0 { GOOD } else { BAD };
     let _ = writeln!(text, "{style}{}{style:#}", count(number, "difference"));
     text
+}
+
+/// What was loaded, for every packet: before any was sent.
+fn proof(text: &mut String, proof: &ProofReport, file: &str) {
+    for one in proof.refuted.iter().take(FINDINGS_SHOWN_MAX) {
+        let variant = if one.variant.is_empty() { String::new() } else { format!(", {}", one.variant) };
+        let _ = writeln!(text, "{BAD}refuted{BAD:#} ({}{variant}): {}", one.hook, one.packet);
+        let _ = match one.line {
+            Some(line) => writeln!(text, "  declared: {} --> {}:{line}", one.declared, Escaped(file)),
+            None => writeln!(text, "  declared: {}", one.declared),
+        };
+        let _ = writeln!(text, "  loaded:   {}\n", one.found);
+    }
+    for why in &proof.undetermined {
+        let _ = writeln!(text, "undetermined: {}", Escaped(why));
+    }
+    if proof.is_proved() {
+        let _ = writeln!(
+            text,
+            "{GOOD}proved{GOOD:#}: what the kernel holds is what the policy says, for every packet ({})",
+            count(proof.proved as usize, "load")
+        );
+    }
 }
 
 fn differences(text: &mut String, report: &Report, file: &str) {
@@ -154,6 +178,7 @@ mod tests {
             skipped: 0,
             differences_total: 2,
             differences: vec![difference()],
+            proof: ProofReport::default(),
             notes: Vec::new(),
             seconds: 0.0,
         };

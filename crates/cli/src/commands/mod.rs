@@ -2,6 +2,8 @@
 
 mod check;
 mod completions;
+mod diagram;
+mod docs;
 mod explain;
 mod explain_code;
 mod grid;
@@ -12,6 +14,8 @@ mod lab_report;
 mod lab_shell;
 mod man;
 mod matrix;
+mod pages;
+mod prove;
 mod render;
 mod schema;
 
@@ -26,6 +30,9 @@ pub enum Command {
     Check(check::Args),
     Matrix(matrix::Args),
     Explain(explain::Args),
+    Docs(docs::Args),
+    Diagram(diagram::Args),
+    Prove(prove::Args),
     Render(render::Args),
     Lab(lab::Args),
     Schema(schema::Args),
@@ -40,6 +47,9 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Check(args) => check::run(args),
         Command::Matrix(args) => matrix::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Docs(args) => docs::run(args),
+        Command::Diagram(args) => diagram::run(args),
+        Command::Prove(args) => prove::run(args),
         Command::Render(args) => render::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Schema(args) => schema::run(&args),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use schemars::JsonSchema;
 use segwall_core::emit;
+use segwall_core::report::OURS;
 use segwall_core::ruleset::{At, Ruleset};
 use serde::Serialize;
 
@@ -12,7 +13,7 @@ use crate::args::{Format, PolicyArg};
 use crate::exit::{Answer, Failure};
 use crate::input::{InputError, Location, Why};
 use crate::text::Escaped;
-use crate::{clock, json, load, out};
+use crate::{clock, json, load, ours, out};
 
 /// Print or write what the box would load
 ///
@@ -85,7 +86,7 @@ impl Target {
             Self::Iptables => emit::iptables::v4(ruleset, at),
             Self::Ip6tables => emit::iptables::v6(ruleset, at),
         };
-        format!("{OURS} from {}; loaded by {} FILE\n{text}", Escaped(&ruleset.file), self.loader())
+        format!("# {OURS} {}; loaded by {} FILE\n{text}", Escaped(&ruleset.file), self.loader())
     }
 }
 
@@ -107,8 +108,7 @@ pub struct ArtifactShape {
     text: String,
 }
 
-/// How everything we write begins: by it we know our own files.
-const OURS: &str = "# Written by Segwall";
+const FOREIGN: &str = "Segwall did not write it: name another directory, or move it away";
 
 /// Runs it.
 pub fn run(args: Args) -> Result<Answer, Failure> {
@@ -126,7 +126,7 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
     if let Some(dir) = &args.output {
         let paths: Vec<PathBuf> = targets.iter().map(|target| dir.join(target.file_name())).collect();
         // All are looked at before one is written.
-        paths.iter().try_for_each(|path| refuse_foreign(path))?;
+        paths.iter().try_for_each(|path| ours::refuse_foreign(path, FOREIGN))?;
         let fault = |path: &Path, error| InputError {
             name: path.display().to_string(),
             why: Why::Io { doing: "write", error },
@@ -148,19 +148,5 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
             }
             Ok(Answer::Yes)
         }
-    }
-}
-
-/// Somebody else's file stays.
-fn refuse_foreign(path: &Path) -> Result<(), InputError> {
-    let name = || path.display().to_string();
-    match std::fs::read(path) {
-        Ok(bytes) if bytes.starts_with(OURS.as_bytes()) => Ok(()),
-        Ok(_) => Err(InputError {
-            name: name(),
-            why: Why::Exists { help: "Segwall did not write it: name another directory, or move it away" },
-        }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(InputError { name: name(), why: Why::Io { doing: "read", error } }),
     }
 }

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{check, explain, lab, matrix, render};
+use super::{check, explain, lab, matrix, prove, render};
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
 
@@ -24,6 +24,7 @@ enum Output {
     Explain,
     Lab,
     Matrix,
+    Prove,
     Render,
 }
 
@@ -42,6 +43,7 @@ fn shape(output: Output) -> Schema {
         Output::Explain => schema_for!(Envelope<explain::Data>),
         Output::Lab => schema_for!(Envelope<lab::Data>),
         Output::Matrix => schema_for!(Envelope<matrix::Data>),
+        Output::Prove => schema_for!(Envelope<prove::Data>),
         Output::Render => schema_for!(Envelope<render::Data>),
     }
 }

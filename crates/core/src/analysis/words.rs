@@ -14,7 +14,7 @@ use crate::policy::{
 use crate::ruleset::{At, Origin, Ruleset};
 
 /// Names for what a policy's rules say; made once, asked often.
-pub(super) struct Words<'p> {
+pub struct Words<'p> {
     policy: &'p Policy,
     /// Names with what they stand for: the file's own first, then built-in ones, those of many services first.
     services: Vec<(&'p str, Vec<Service>)>,
@@ -25,9 +25,11 @@ pub(super) struct Words<'p> {
 }
 
 /// What all protocols are called.
-pub(super) const EVERYTHING: &str = "everything";
+pub const EVERYTHING: &str = "everything";
 
 impl<'p> Words<'p> {
+    /// The words of a policy.
+    #[must_use]
     pub fn of(policy: &'p Policy) -> Self {
         let mut own: Vec<(&str, Vec<Service>)> =
             policy.services.iter().map(|named| (named.name.as_str(), sorted(named.services.clone()))).collect();
@@ -55,6 +57,7 @@ impl<'p> Words<'p> {
     }
 
     /// The words for services, each once: `https, dns, tcp/8000-8100`.
+    #[must_use]
     pub fn services(&self, services: Option<&[Service]>) -> Vec<String> {
         let Some(services) = services else { return vec![EVERYTHING.to_owned()] };
         if let Some(words) = self.known.borrow().get(services) {
@@ -80,6 +83,7 @@ impl<'p> Words<'p> {
     }
 
     /// The word for addresses of a zone: a host, a set, or the addresses themselves. `None`: all of the zone.
+    #[must_use]
     pub fn addresses(&self, zone: Zone, addresses: Option<&[AddrRange]>) -> Option<String> {
         let addresses = addresses?;
         if let Some(name) = self.named.get(&(zone, addresses.to_vec())) {
@@ -89,6 +93,7 @@ impl<'p> Words<'p> {
     }
 
     /// An end as a rule would write it: `dmz`, `web`, `internet/198.51.100.7`.
+    #[must_use]
     pub fn end(&self, zone: Zone, addresses: Option<&[AddrRange]>) -> String {
         let name = match zone {
             Zone::Segment(SegmentId(at)) => &self.policy.segments[at as usize].name,
@@ -121,7 +126,8 @@ pub(super) fn service_word(service: &Service) -> String {
 }
 
 /// `mon-fri 08:00-18:00`.
-pub(super) fn schedule_words(schedule: &Schedule) -> String {
+#[must_use]
+pub fn schedule_words(schedule: &Schedule) -> String {
     const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     let on: Vec<usize> = (0..7).filter(|day| schedule.days[*day]).collect();
     let in_a_row = on.windows(2).all(|pair| pair[1] == pair[0] + 1);
@@ -144,7 +150,8 @@ pub(super) fn rule_words(ruleset: &Ruleset, at: usize) -> String {
 }
 
 /// A flow in one line: `tcp from 192.168.20.10 (internal) to 192.168.30.10 (server) port 22`.
-pub(super) fn flow_words(ruleset: &Ruleset, flow: &Flow) -> String {
+#[must_use]
+pub fn flow_words(ruleset: &Ruleset, flow: &Flow) -> String {
     let at = |place| zone_of(ruleset, place).map_or("an unknown interface", |zone| zone_name(ruleset, zone));
     let addr = |addr: IpAddr| if is_stand_in(addr) { "the uplink's address".to_owned() } else { addr.to_string() };
     let (protocol, target) = match flow.header {

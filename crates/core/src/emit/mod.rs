@@ -4,4 +4,3 @@ mod comment;
 mod ends;
 pub mod iptables;
 pub mod nft;
-mod schedule;

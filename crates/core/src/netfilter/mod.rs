@@ -1,9 +1,11 @@
 //! What a kernel runs: tables, chains, rules and sets, read from the kernel or from files, and what they mean.
 
+pub mod iptables;
 pub mod meaning;
 mod model;
 mod nft;
 
+pub use iptables::{read_ipset_save, read_iptables_save, read_iptables_script};
 pub use model::{
     Action, Base, Chain, ChainKind, Content, Element, Hook, Key, Log, Match, Nat, NatKind, Note, NoteKind, Program,
     Rate, Reject, Rule, Set, Step, Table, TableFamily, Unknown, Values, Verdicts,

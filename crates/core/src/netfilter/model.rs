@@ -35,8 +35,10 @@ pub enum NoteKind {
     NotUnderstood,
     /// Understood, and without a meaning for packets: `echo`, `modprobe`, a `sysctl`.
     Aside,
-    /// The kernel's own tool would refuse this.
+    /// The kernel's own tool would refuse this: the rule is left out.
     Refused,
+    /// What was there before stays, is not known, and is read as if it were empty: a script that does not flush first.
+    Before,
 }
 
 /// Packets that a table sees.
@@ -123,6 +125,22 @@ pub enum Hook {
     Ingress,
     /// A device's own, after everything else.
     Egress,
+}
+
+impl Hook {
+    /// The kernel's word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Prerouting => "prerouting",
+            Self::Input => "input",
+            Self::Forward => "forward",
+            Self::Output => "output",
+            Self::Postrouting => "postrouting",
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+        }
+    }
 }
 
 /// A rule: what must match and what is done, in order.
@@ -277,7 +295,7 @@ pub enum Action {
     NoTrack,
     /// Translated.
     Nat(Nat),
-    /// No words for it. It may change what later rules see.
+    /// No words for it. It may change what later rules see, and it may decide.
     Unknown(Unknown),
 }
 

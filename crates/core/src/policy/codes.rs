@@ -31,6 +31,7 @@ codes! {
     CONTROL_CHARACTER = "SW0113", "a control character in a text";
     EMPTY_LIST = "SW0114", "an empty list or text";
     OUT_OF_RANGE = "SW0115", "a number out of range";
+    NO_SEGMENTS = "SW0116", "a policy without segments";
 
     // Names.
     UNKNOWN_NAME = "SW0201", "unknown name";

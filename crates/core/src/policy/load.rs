@@ -75,6 +75,16 @@ fn check<'d>(source: &Source, text: &'d str, context: &Context, mut faults: Faul
         return Loaded { policy: None, diagnostics: faults.finish() };
     }
     let policy = build(&tree, context, &mut faults);
+    if whole && !faults.any_error() && policy.as_ref().is_some_and(|policy| policy.segments.is_empty()) {
+        faults.push(
+            Diagnostic::error(
+                codes::NO_SEGMENTS,
+                Span::default(),
+                "the policy has no segments: there is nothing to keep apart",
+            )
+            .help("write one: [segments.NAME] with its interface or vlan and its subnets; `segwall init` has examples"),
+        );
+    }
     let any_error = faults.any_error();
     let mut diagnostics = faults.finish();
     if !whole {

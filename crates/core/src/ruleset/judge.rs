@@ -15,7 +15,8 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Why.
     pub reason: Reason,
-    /// The connection is written down because a covering rule logs. (Drops are written down within their limit anyway.)
+    /// The connection is written down because a covering rule with this verdict logs. (Drops are written down within
+    /// their limit anyway.)
     pub log: bool,
     /// Accepted within a limit only.
     pub limited: bool,
@@ -167,10 +168,14 @@ impl Ruleset {
         match deciding {
             Some(at) => {
                 let rule = &self.rules[at];
+                // Any rule that says the same, at the same step, may have it written down.
+                let alike = |other: &Rule| {
+                    other.log && other.limit.is_none() && other.verdict == rule.verdict && other.firm == rule.firm
+                };
                 Decision {
                     verdict: rule.verdict,
                     reason: Reason::Rule(at),
-                    log: rule.log || covering.iter().any(|at| self.rules[*at].log && self.rules[*at].limit.is_none()),
+                    log: rule.log || covering.iter().any(|at| alike(&self.rules[*at])),
                     limited: rule.limit.is_some(),
                 }
             }

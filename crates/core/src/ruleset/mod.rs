@@ -4,6 +4,7 @@ mod judge;
 mod lower;
 mod model;
 mod needs;
+pub(crate) mod slots;
 mod windows;
 
 pub(crate) use judge::holds;

@@ -3,10 +3,12 @@
 //! No randomness of its own: every choice is asked for, so that a seed or a shrunken list of choices replays a case.
 
 mod ends;
+mod iptables;
 mod policies;
 mod scale;
 mod text;
 
+pub use iptables::iptables_save;
 pub use policies::{random_policy, source_of};
 pub use scale::scale_policy;
 pub use text::to_toml;

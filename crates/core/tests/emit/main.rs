@@ -22,7 +22,7 @@ use reading::Reading;
 use segwall_core::emit::iptables;
 use segwall_core::emit::nft::{self, Action, Base};
 use segwall_core::policy::{Policy, Verdict};
-use segwall_core::ruleset::{At, Reason, Ruleset, lower};
+use segwall_core::ruleset::{At, Ruleset, lower};
 use segwall_core::testing::{Seeded, random_policy, source_of, to_toml};
 use segwall_packetset::{Family, Flow, Header, Packet, Place, Sent};
 
@@ -129,8 +129,7 @@ fn programs_mean_what_the_oracle_says() {
                 assert_eq!(last, said.1, "{}", shown());
             } else {
                 let logs = trace.logs.len();
-                let firm = matches!(decision.reason, Reason::Rule(rule) if known.rules[rule].firm);
-                assert!(firm || logs == usize::from(decision.log), "{}", shown());
+                assert!(logs == usize::from(decision.log), "{}", shown());
                 assert_eq!(decision.limited, trace.limited, "{}", shown());
             }
             *seen.entry(if end == Verdict::Accept { "accept".to_owned() } else { said.1 }).or_default() += 1;
@@ -286,8 +285,7 @@ fn iptables_texts_mean_what_the_oracle_says() {
             let meant = said.0.word().to_uppercase();
             assert_eq!(trace.end, meant, "{}", shown());
             if said.0 == Verdict::Accept {
-                let firm = matches!(decision.reason, Reason::Rule(rule) if known.rules[rule].firm);
-                assert!(firm || trace.logs.len() == usize::from(decision.log), "{}", shown());
+                assert!(trace.logs.len() == usize::from(decision.log), "{}", shown());
                 assert_eq!(decision.limited, trace.limited, "{}", shown());
             } else {
                 let last = trace.chains.last().expect("entered").trim_end_matches("_logged");

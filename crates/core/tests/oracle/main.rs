@@ -6,6 +6,7 @@ mod claims;
 mod packets;
 mod reading;
 mod replay;
+mod sets;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -141,20 +141,21 @@ impl Reading<'_> {
         covering.sort_by_key(|entry| entry.0);
         let firm = self.firm_need(flow, from, to, untracked);
         let soft = self.soft_need(flow, from, to, untracked);
-        let log_of_all = covering.iter().any(|(_, _, _, limited, log)| *log && !limited);
+        let log_of_all =
+            |wanted| covering.iter().any(|(_, _, verdict, limited, log)| *log && !limited && *verdict == wanted);
         if firm {
-            return answer(Verdict::Accept, By::Need, false, log_of_all);
+            return answer(Verdict::Accept, By::Need, false, false);
         }
         for refused in [Verdict::Drop, Verdict::Reject] {
             if let Some((_, by, ..)) = covering.iter().find(|(_, _, verdict, ..)| *verdict == refused) {
-                return answer(refused, *by, false, log_of_all);
+                return answer(refused, *by, false, log_of_all(refused));
             }
         }
         if let Some((_, by, ..)) = covering.iter().find(|(_, _, _, limited, _)| !limited) {
-            return answer(Verdict::Accept, *by, false, log_of_all);
+            return answer(Verdict::Accept, *by, false, log_of_all(Verdict::Accept));
         }
         if soft {
-            return answer(Verdict::Accept, By::Need, false, log_of_all);
+            return answer(Verdict::Accept, By::Need, false, log_of_all(Verdict::Accept));
         }
         if let Some((_, by, _, _, log)) = covering.first() {
             return answer(Verdict::Accept, *by, true, *log);

@@ -14,6 +14,7 @@ mod mutations;
 #[allow(dead_code, reason = "the tests of segwall-host use all of it")]
 #[path = "../../../host/tests/kernel/net.rs"]
 mod net;
+mod proved;
 mod random;
 mod update;
 
@@ -25,6 +26,6 @@ fn main() -> ExitCode {
     if std::env::var_os(kill::CHILD).is_some() {
         return kill::until_killed();
     }
-    let inside: Vec<Case> = [examples::ALL, update::ALL, random::ALL, mutations::ALL].concat();
+    let inside: Vec<Case> = [examples::ALL, update::ALL, random::ALL, proved::ALL, mutations::ALL].concat();
     harness::run(kill::ALL, || segwall_lab::isolate().map(drop), &inside)
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
-use segwall_core::netfilter::meaning::{Hooked, Options, Path, path};
-use segwall_core::netfilter::{Program, read_nft_json};
+use segwall_core::netfilter::meaning::{Hooked, Options, path};
+use segwall_core::netfilter::{Hook, Program, read_nft_json};
 use segwall_core::testing::Seeded;
 use segwall_host::nft::Nft;
 use segwall_packetset::{Set, Space, proto};
@@ -66,7 +66,7 @@ fn random_nft_programs_mean_what_the_kernel_does() {
         };
         let program: Program = read_nft_json(listed.as_bytes()).unwrap();
         assert!(program.notes.is_empty(), "{}", replay(&format!("{:?}", program.notes)));
-        let hooked = path(&mut space, &[&program], Path::Forward, &Options::default()).unwrap();
+        let hooked = path(&mut space, &[&program], Hook::Forward, &Options::default()).unwrap();
         if let Err(what) = is_sound(&mut space, &hooked) {
             tally.wrong.push(replay(&what));
         }

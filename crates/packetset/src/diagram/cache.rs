@@ -77,3 +77,45 @@ impl Cache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_found_for_its_question_only() {
+        let mut cache = Cache::new();
+        let ops = [Op::And, Op::Or, Op::Minus, Op::Xor, Op::Exists, Op::Forall];
+        // Far more questions than places.
+        for (a, b) in (0..100).flat_map(|a| (0..100).map(move |b| (a, b))) {
+            for op in ops {
+                cache.put(op, a, b, op as u32, 0);
+                assert_eq!(cache.get(op, a, b), Some(op as u32));
+                for other in ops {
+                    assert!(cache.get(other, a, b).is_none_or(|answer| answer == other as u32), "{other:?} {a} {b}");
+                }
+                assert!(
+                    [(a + 1, b), (a, b + 1), (b, a)].iter().all(|(c, d)| {
+                        (*c, *d) == (a, b) || cache.get(op, *c, *d).is_none_or(|_| (*c, *d) < (a, b))
+                    })
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn growing_keeps_answers_and_forgetting_drops_those_about_later_nodes() {
+        let mut cache = Cache::new();
+        for a in 0..500 {
+            cache.put(Op::And, a, 1, a, 0);
+        }
+        let kept = |cache: &Cache| (0..500).filter(|a| cache.get(Op::And, *a, 1) == Some(*a)).count();
+        let before = kept(&cache);
+        assert!(before > 300, "{before}");
+        cache.put(Op::Or, 1, 2, 3, 10 * ENTRIES_MIN);
+        assert!(kept(&cache) >= before - 1);
+        cache.forget_from(100);
+        assert!((0..500).all(|a| cache.get(Op::And, a, 1).is_none_or(|_| a < 100)));
+        assert!(kept(&cache) > 50);
+    }
+}

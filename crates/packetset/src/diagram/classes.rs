@@ -75,10 +75,8 @@ impl Space {
                 if class == classes.len() {
                     classes.push(Vec::new());
                 }
-                match classes[class].last_mut() {
-                    Some(before) if before.1 + 1 == first => before.1 = last,
-                    _ => classes[class].push((first, last)),
-                }
+                // The interval before is in another class: some node sends the two to different places.
+                classes[class].push((first, last));
             }
             Ok(classes)
         })

@@ -56,6 +56,20 @@ impl Cube {
         self
     }
 
+    /// Gives a field this value and no other, whatever it was given before.
+    #[must_use]
+    pub fn with_only(mut self, field: Field, value: u128) -> Self {
+        self.ranges.retain(|(known, _)| *known != field);
+        self.with(field, value, value)
+    }
+
+    /// Lets a field have any value again.
+    #[must_use]
+    pub fn without(mut self, field: Field) -> Self {
+        self.ranges.retain(|(known, _)| *known != field);
+        self
+    }
+
     fn add(&mut self, field: Field, more: &[(u128, u128)]) {
         let at = match self.ranges.binary_search_by_key(&field, |(field, _)| *field) {
             Ok(at) => at,

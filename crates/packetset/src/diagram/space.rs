@@ -3,7 +3,7 @@
 use super::cache::Cache;
 use super::point::merge;
 use super::store::{ALL, EMPTY, Edge, Store};
-use super::{Cube, Field, GaveUp, Set};
+use super::{Cube, Field, GaveUp, Point, Set};
 
 /// All sets that are compared with one another, and the nodes they share.
 pub struct Space {
@@ -18,12 +18,12 @@ pub struct Space {
 }
 
 impl Space {
-    /// Nodes a space may hold unless told otherwise: about 150 MB with everything that belongs to them.
+    /// Nodes a space may hold unless told otherwise. With the largest cache it stays below 300 MB.
     pub const NODES_MAX: usize = 2_000_000;
-    /// Edges for each node allowed, on average, and no fewer than [`Self::EDGES_MIN`] in all.
-    pub const EDGES_PER_NODE: usize = 8;
-    /// Edges that are always allowed, however few the nodes.
-    pub const EDGES_MIN: usize = 1 << 20;
+    /// Memory of nodes and edges for each node allowed, on average: some nodes have thousands of edges.
+    pub const BYTES_PER_NODE: usize = 96;
+    /// Memory of nodes and edges that is always allowed.
+    pub const BYTES_MIN: usize = 16 << 20;
     /// Steps of one question for each node allowed: where few nodes come of endless work, it ends, too.
     pub const STEPS_PER_NODE: u64 = 128;
     /// Steps that are always allowed.
@@ -36,7 +36,7 @@ impl Space {
             store: Store::new(),
             cache: Cache::new(),
             scratch: Vec::new(),
-            nodes_max: nodes_max.min(u32::MAX as usize / (2 * Self::EDGES_PER_NODE)),
+            nodes_max: nodes_max.min(u32::MAX as usize / Self::BYTES_PER_NODE),
             steps: 0,
             wellformed: None,
         }
@@ -52,6 +52,12 @@ impl Space {
     #[must_use]
     pub fn edges(&self) -> usize {
         self.store.edges_len()
+    }
+
+    /// How much memory its nodes and edges take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.store.bytes()
     }
 
     /// Answers one question; when it gives up, everything that was made for it is forgotten, and the space is as before.
@@ -105,8 +111,9 @@ impl Space {
         let id = match found {
             Some(id) => id,
             None => {
-                let edges_max = Self::EDGES_MIN.max(self.nodes_max * Self::EDGES_PER_NODE);
-                if self.store.len() >= self.nodes_max || self.store.edges_len() + edges.len() > edges_max {
+                let bytes_max = Self::BYTES_MIN.max(self.nodes_max * Self::BYTES_PER_NODE);
+                let bytes = self.store.bytes() + Store::bytes_of(edges);
+                if self.store.len() >= self.nodes_max || bytes > bytes_max {
                     return Err(self.gave_up());
                 }
                 self.store.add(level, edges, hash)
@@ -148,6 +155,12 @@ impl Space {
         let mut ranges = ranges.to_vec();
         merge(field, &mut ranges);
         self.question(|space| space.split(field, &ranges, ALL)).map(Set)
+    }
+
+    /// One packet.
+    pub fn point(&mut self, point: &Point) -> Result<Set, GaveUp> {
+        let cube = Field::ALL.into_iter().fold(Cube::all(), |cube, field| cube.with_only(field, point.get(field)));
+        self.cube(&cube)
     }
 
     /// Packets in a box.

@@ -1,5 +1,7 @@
 //! Where nodes live: pools of bounds by width, one pool of targets, and the table that makes equal nodes one.
 
+use std::ops::Range;
+
 use hashbrown::HashTable;
 
 use super::Field;
@@ -21,6 +23,25 @@ enum Width {
     Narrow,
     Middle,
     Wide,
+}
+
+impl Width {
+    /// What the largest explicit bound needs: the last but one edge's.
+    fn of(edges: &[Edge]) -> Self {
+        match edges.iter().rev().nth(1).map_or(0, |(bound, _)| *bound) {
+            0..=0xffff_ffff => Self::Narrow,
+            0x1_0000_0000..=0xffff_ffff_ffff_ffff => Self::Middle,
+            0x1_0000_0000_0000_0000.. => Self::Wide,
+        }
+    }
+
+    fn bytes(self) -> usize {
+        match self {
+            Self::Narrow => size_of::<u32>(),
+            Self::Middle => size_of::<u64>(),
+            Self::Wide => size_of::<u128>(),
+        }
+    }
 }
 
 /// A node's head. The last edge has no bound of its own, so there is one bound less than targets.
@@ -74,6 +95,20 @@ impl Store {
         self.targets.len()
     }
 
+    /// Memory of the pools, without the table.
+    pub(super) fn bytes(&self) -> usize {
+        self.nodes.len() * size_of::<Node>()
+            + self.narrow.len() * size_of::<u32>()
+            + self.middle.len() * size_of::<u64>()
+            + self.wide.len() * size_of::<u128>()
+            + self.targets.len() * size_of::<u32>()
+    }
+
+    /// Memory that a node with these edges would take.
+    pub(super) fn bytes_of(edges: &[Edge]) -> usize {
+        size_of::<Node>() + edges.len() * (Width::of(edges).bytes() + size_of::<u32>())
+    }
+
     pub(super) fn node(&self, id: u32) -> Node {
         self.nodes[id as usize]
     }
@@ -105,16 +140,32 @@ impl Store {
         (0..node.len).map(move |at| self.edge(&node, at))
     }
 
-    /// Where a value leads. Not for leaves.
-    pub(super) fn follow(&self, node: &Node, value: u128) -> u32 {
-        let from = node.bounds as usize;
-        let range = from..from + node.len as usize - 1;
-        let at = match node.width {
+    /// Appends some edges of a node, none of them its last.
+    pub(super) fn copy_edges(&self, node: &Node, edges: Range<u32>, out: &mut Vec<Edge>) {
+        let bounds = (node.bounds + edges.start) as usize..(node.bounds + edges.end) as usize;
+        let targets = &self.targets[(node.targets + edges.start) as usize..(node.targets + edges.end) as usize];
+        let targets = targets.iter().copied();
+        match node.width {
+            Width::Narrow => out.extend(self.narrow[bounds].iter().map(|bound| u128::from(*bound)).zip(targets)),
+            Width::Middle => out.extend(self.middle[bounds].iter().map(|bound| u128::from(*bound)).zip(targets)),
+            Width::Wide => out.extend(self.wide[bounds].iter().copied().zip(targets)),
+        }
+    }
+
+    /// The first edge from `at` on that does not end before the value.
+    pub(super) fn seek(&self, node: &Node, at: u32, value: u128) -> u32 {
+        let range = (node.bounds + at) as usize..(node.bounds + node.len - 1) as usize;
+        let passed = match node.width {
             Width::Narrow => self.narrow[range].partition_point(|bound| u128::from(*bound) < value),
             Width::Middle => self.middle[range].partition_point(|bound| u128::from(*bound) < value),
             Width::Wide => self.wide[range].partition_point(|bound| *bound < value),
         };
-        self.targets[node.targets as usize + at]
+        at + passed as u32 // fewer than the node's edges
+    }
+
+    /// Where a value leads. Not for leaves.
+    pub(super) fn follow(&self, node: &Node, value: u128) -> u32 {
+        self.targets[(node.targets + self.seek(node, 0, value)) as usize]
     }
 
     fn hash(level: u8, edges: impl Iterator<Item = Edge>) -> u64 {
@@ -144,21 +195,25 @@ impl Store {
         const SMALL: &str = "the space limits nodes and edges far below 2^32";
         let id = u32::try_from(self.nodes.len()).expect(SMALL);
         let (_, bounded) = edges.split_last().expect("a node has two edges or more");
-        let largest = bounded.last().map_or(0, |(bound, _)| *bound);
         let bounds = bounded.iter().map(|(bound, _)| *bound);
+        let width = Width::of(edges);
         // The casts lose nothing: no bound is above the largest.
-        let (width, start) = if largest <= u128::from(u32::MAX) {
-            let start = self.narrow.len();
-            self.narrow.extend(bounds.map(|bound| bound as u32));
-            (Width::Narrow, start)
-        } else if largest <= u128::from(u64::MAX) {
-            let start = self.middle.len();
-            self.middle.extend(bounds.map(|bound| bound as u64));
-            (Width::Middle, start)
-        } else {
-            let start = self.wide.len();
-            self.wide.extend(bounds);
-            (Width::Wide, start)
+        let start = match width {
+            Width::Narrow => {
+                let start = self.narrow.len();
+                self.narrow.extend(bounds.map(|bound| bound as u32));
+                start
+            }
+            Width::Middle => {
+                let start = self.middle.len();
+                self.middle.extend(bounds.map(|bound| bound as u64));
+                start
+            }
+            Width::Wide => {
+                let start = self.wide.len();
+                self.wide.extend(bounds);
+                start
+            }
         };
         let targets = self.targets.len();
         self.targets.extend(edges.iter().map(|(_, target)| *target));

@@ -21,6 +21,9 @@ struct Chain {
 /// The chain without limits. It has no entry of its own: chains are counted from 1.
 const UNLIMITED: u32 = 0;
 
+/// Answers about groups are kept as long as the groups have together no more boxes than this, 4 bytes each.
+const GROUPED_MAX: usize = 1 << 22;
+
 /// Boxes taken apart, equal parts known as equal; and what is known of groups of them.
 struct Sweep<'c> {
     ranges: Interner<&'c [(u128, u128)]>,
@@ -30,12 +33,14 @@ struct Sweep<'c> {
     groups: Interner<Box<[u32]>>,
     /// The node of each group, by its number.
     answers: Vec<u32>,
+    /// Boxes in all groups.
+    grouped: usize,
 }
 
 impl<'c> Sweep<'c> {
     fn new() -> Self {
         let (ranges, chains, groups) = (Interner::new(), Interner::new(), Interner::new());
-        Self { ranges, chains, single: Vec::new(), groups, answers: Vec::new() }
+        Self { ranges, chains, single: Vec::new(), groups, answers: Vec::new(), grouped: 0 }
     }
 
     /// The chain of a box; `None` for an empty one.
@@ -87,9 +92,11 @@ impl Space {
         let limited = self.sweep_field(sweep, field, &here)?;
         let unlimited = self.sweep(sweep, later)?;
         let answer = self.apply(Op::Or, limited, unlimited)?;
-        let group = sweep.groups.intern(chains.into_boxed_slice());
-        debug_assert_eq!(group as usize, sweep.answers.len(), "groups of fewer fields are known before");
-        sweep.answers.push(answer);
+        if sweep.grouped + chains.len() <= GROUPED_MAX {
+            sweep.grouped += chains.len();
+            sweep.groups.intern(chains.into_boxed_slice());
+            sweep.answers.push(answer);
+        }
         Ok(answer)
     }
 
@@ -122,8 +129,9 @@ impl Space {
             return self.split(field, ranges, inside);
         }
 
+        let groups: Vec<&[(u32, u32)]> = parts.chunk_by(|a, b| a.0 == b.0).collect();
         let mut cuts = vec![0];
-        for group in parts.chunk_by(|a, b| a.0 == b.0) {
+        for group in &groups {
             for (first, last) in *sweep.ranges.get(group[0].0) {
                 cuts.push(*first);
                 if *last < field.max() {
@@ -137,22 +145,19 @@ impl Space {
         let piece = |value: u128| cuts.partition_point(|cut| *cut < value);
 
         // Places 1 to pieces-1 are the tree's inner nodes, the pieces follow; a place's parent is half of it.
-        let mut placed: Vec<(usize, u32)> = Vec::with_capacity(parts.len());
-        for group in parts.chunk_by(|a, b| a.0 == b.0) {
+        let mut placed: Vec<(usize, u32)> = Vec::with_capacity(groups.len());
+        for (number, group) in (0..).zip(&groups) {
             for (first, last) in *sweep.ranges.get(group[0].0) {
-                let (mut from, mut to) = (pieces + piece(*first), pieces + piece(last.saturating_add(1)));
-                if *last == field.max() {
-                    to = 2 * pieces;
-                }
-                let mut take = |place| placed.extend(group.iter().map(|(_, rest)| (place, *rest)));
+                let mut from = pieces + piece(*first);
+                let mut to = if *last == field.max() { 2 * pieces } else { pieces + piece(last + 1) };
                 while from < to {
                     if from % 2 == 1 {
-                        take(from);
+                        placed.push((from, number));
                         from += 1;
                     }
                     if to % 2 == 1 {
                         to -= 1;
-                        take(to);
+                        placed.push((to, number));
                     }
                     from /= 2;
                     to /= 2;
@@ -160,12 +165,23 @@ impl Space {
             }
         }
         placed.sort_unstable();
-        placed.dedup();
         self.step(placed.len() as u64 + pieces as u64)?;
 
         let mut tree = vec![EMPTY; 2 * pieces];
-        for group in placed.chunk_by(|a, b| a.0 == b.0) {
-            tree[group[0].0] = self.sweep(sweep, group.iter().map(|(_, rest)| *rest).collect())?;
+        let mut known = Interner::new();
+        let mut answers = Vec::new();
+        for at_place in placed.chunk_by(|a, b| a.0 == b.0) {
+            let numbers: Box<[u32]> = at_place.iter().map(|(_, number)| *number).collect();
+            let known = known.intern(numbers) as usize;
+            if known == answers.len() {
+                let rests = at_place.iter().flat_map(|(_, number)| groups[*number as usize]).map(|(_, rest)| *rest);
+                let mut rests: Vec<u32> = rests.collect();
+                self.step(rests.len() as u64)?;
+                rests.sort_unstable();
+                rests.dedup();
+                answers.push(self.sweep(sweep, rests)?);
+            }
+            tree[at_place[0].0] = answers[known];
         }
         for place in 2..2 * pieces {
             tree[place] = self.apply(Op::Or, tree[place], tree[place / 2])?;

@@ -112,6 +112,9 @@ proptest! {
                 prop_assert_eq!(class_of(first) == class_of(cell(axis, b).0), alike(a, b));
             }
         }
+        for class in &classes {
+            prop_assert!(class.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0), "in order and apart: {:?}", class);
+        }
         let lowest: Vec<u128> = classes.iter().map(|class| class[0].0).collect();
         prop_assert!(lowest.is_sorted());
     }

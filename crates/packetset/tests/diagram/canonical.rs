@@ -1,6 +1,9 @@
 //! One set, one id, whatever way it was made.
 
-use segwall_packetset::{Cube, Field, Set, Space};
+use proptest::prelude::*;
+use segwall_packetset::{Cube, Field, Point, Set, Space};
+
+use crate::cases;
 
 #[test]
 fn ranges_that_touch_are_one_range() {
@@ -61,4 +64,70 @@ fn the_boxes_of_nothing_and_everything() {
     assert_eq!(space.classes(&[Set::ALL], Field::Day), Ok(vec![vec![(0, 6)]]));
     assert_eq!(space.union_all(&[]), Ok(Set::EMPTY));
     assert_eq!(space.intersect_all(&[]), Ok(Set::ALL));
+}
+
+/// A range within a field: often one value, often aligned, sometimes anything, sometimes the same as another's.
+fn a_range(field: Field) -> impl Strategy<Value = (u128, u128)> {
+    let max = field.max();
+    let bits = 128 - max.leading_zeros();
+    let aligned = (0..=max, 0..bits).prop_map(move |(value, free)| {
+        let host = (1u128 << free) - 1;
+        (value & !host, (value | host).min(max))
+    });
+    let any = (0..=max, 0..=max).prop_map(|(a, b)| (a.min(b), a.max(b)));
+    prop_oneof![(0..20u128).prop_map(|value| (value, value + 1)), aligned, any]
+}
+
+fn a_cube() -> impl Strategy<Value = Cube> {
+    let fields = [Field::Proto, Field::In, Field::Src, Field::Dport, Field::Mark];
+    fields.map(|field| proptest::option::of(proptest::collection::vec(a_range(field), 1..4))).prop_map(move |chosen| {
+        fields.iter().zip(chosen).fold(Cube::all(), |cube, (field, ranges)| match ranges {
+            Some(ranges) => cube.with_ranges(*field, &ranges),
+            None => cube,
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(cases(50, 500))]
+
+    #[test]
+    fn the_sweep_and_the_pairs_make_the_same_set(cubes in proptest::collection::vec(a_cube(), 0..60), points: [u64; 32]) {
+        let mut space = Space::default();
+        let swept = space.cubes(&cubes).expect("fits");
+        let singly: Vec<Set> = cubes.iter().map(|cube| space.cube(cube).expect("fits")).collect();
+        prop_assert_eq!(space.union_all(&singly), Ok(swept));
+        let reversed: Vec<Cube> = cubes.iter().rev().cloned().collect();
+        prop_assert_eq!(space.cubes(&reversed), Ok(swept));
+        // Packets at the corners of the boxes, and beside them.
+        for point in points {
+            let Some(cube) = cubes.get(point as usize % cubes.len().max(1)) else { continue };
+            let point = cube.fields().enumerate().fold(Point::default(), |packet, (at, (field, ranges))| {
+                let (first, last) = ranges[0];
+                let value = match point >> (3 * at + 8) & 7 {
+                    0..3 => first,
+                    3..6 => last,
+                    6 => last.saturating_add(1),
+                    _ => first.saturating_sub(1),
+                };
+                packet.with(field, value)
+            });
+            prop_assert_eq!(space.contains(swept, &point), cubes.iter().any(|cube| cube.contains(&point)));
+        }
+    }
+
+    #[test]
+    fn the_first_match_decides(rules in proptest::collection::vec((a_cube(), 0..3usize), 0..40)) {
+        let mut space = Space::default();
+        let rules: Vec<(Set, usize)> =
+            rules.iter().map(|(cube, verdict)| (space.cube(cube).expect("fits"), *verdict)).collect();
+        let mut one_by_one = vec![Set::EMPTY; 3];
+        let mut rest = Set::ALL;
+        for (set, verdict) in &rules {
+            let held = space.intersect(rest, *set).expect("fits");
+            one_by_one[*verdict] = space.union(one_by_one[*verdict], held).expect("fits");
+            rest = space.minus(rest, *set).expect("fits");
+        }
+        prop_assert_eq!(space.first_match(&rules, 3), Ok(one_by_one));
+    }
 }

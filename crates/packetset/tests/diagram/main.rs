@@ -5,6 +5,7 @@ mod budget;
 mod canonical;
 mod expr;
 mod oxidd;
+mod packets;
 mod table;
 
 /// The larger count with `SEGWALL_FULL=1`, else the smaller.

@@ -4,12 +4,12 @@ use segwall_packetset::{AddrRange, Family, InterfaceId, PortRange};
 
 use super::super::comment::safe_file;
 use super::super::nft::{ACCEPT_LOG_GROUP, LOG_BATCH, LOG_BYTES};
-use super::super::schedule;
 use super::refuse::{self, Reason};
 use super::table::{Table, join};
 use super::way::{Step, Way};
 use super::words;
 use crate::policy::Verdict;
+use crate::ruleset::slots as schedule;
 use crate::ruleset::{At, Dst, FlowBox, Interface, Need, Origin, Path, Role, Rule, Ruleset, Side};
 
 /// Interfaces that are compared one by one.

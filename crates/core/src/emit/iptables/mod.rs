@@ -14,7 +14,7 @@ mod words;
 
 use segwall_packetset::Family;
 
-use super::schedule;
+use crate::ruleset::slots as schedule;
 use crate::ruleset::{At, Ruleset};
 
 /// The text for `iptables-restore`.

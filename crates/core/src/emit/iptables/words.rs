@@ -8,8 +8,8 @@ use segwall_packetset::{AddrRange, Family, PortRange, proto};
 
 use super::super::comment;
 use super::super::ends::{Addrs, addrs_of};
-use super::super::schedule::Slot;
 use crate::policy::{Limit, Ports, Service, TimeUnit};
+use crate::ruleset::slots::Slot;
 
 /// A table of hashlimit forgets and holds at most this many sources; further ones are not accepted while it is full.
 const LIMIT_SOURCES_MAX: u32 = 65_536;

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use segwall_packetset::Family;
 
-use super::super::schedule::{self, Slot};
 use super::antispoof::antispoof;
 use super::drops::{self, Reason};
 use super::model::{Action, Base, Chain, Field, Hook, Key, Part, Program, Rule, State};
@@ -13,6 +12,7 @@ use super::tables::{Builder, Lookup};
 use super::treatment::{Stage, Treatment};
 use super::{ACCEPT_LOG_GROUP, nat};
 use crate::policy::Verdict;
+use crate::ruleset::slots::{self as schedule, Slot};
 use crate::ruleset::{self, At, Need, Origin, Role, Ruleset, When};
 
 const ACCEPT_PREFIX: &str = "segwall accept ";

@@ -126,13 +126,15 @@ impl Cuts {
                 for port in self.port_classes() {
                     let header = Header::Ports { sport: 40_000, dport: port };
                     push(protocol, header, CtState::New, syn);
+                    if protocol == proto::TCP {
+                        push(protocol, header, CtState::New, TcpFlags::ACK);
+                    }
                     // Before the connection's state no condition looks at ports but those of first contact.
                     if !STATE_PORTS.contains(&port) {
                         continue;
                     }
                     match protocol {
                         proto::TCP => {
-                            push(protocol, header, CtState::New, TcpFlags::ACK);
                             push(protocol, header, CtState::Invalid, TcpFlags::RST);
                             push(protocol, header, CtState::Established, TcpFlags::ACK);
                         }

@@ -21,9 +21,9 @@ use segwall_core::emit::nft::{Program, compile};
 use segwall_core::policy::{Policy, Verdict};
 use segwall_core::ruleset::{At, Rule, Ruleset, lower};
 use segwall_core::testing::{Seeded, random_policy, source_of};
-use segwall_lab::{LabError, Topology};
+use segwall_lab::{LabError, ProofReport, Topology};
 
-use crate::common::{count, example, is_full, load, options, words};
+use crate::common::{count, example, is_full, load, options, text, words};
 use crate::harness::Case;
 
 pub const ALL: &[Case] =
@@ -130,7 +130,7 @@ fn texts(program: &Program) -> Vec<String> {
 
 /// What the lab made of a fault.
 enum Found {
-    Differences,
+    Differences(String),
     /// Packets that must arrive for the lab to work at all did not.
     Failure,
     Nothing,
@@ -138,17 +138,17 @@ enum Found {
     Refused,
 }
 
-fn lab(subject: &Subject, fault: &Fault) -> Found {
+fn lab(subject: &Subject, fault: &Fault) -> (Found, Option<ProofReport>) {
     let emit = |ruleset: &Ruleset, at: At| {
         let mut program = compile(ruleset, at);
         fault.edit.apply(&mut program);
         texts(&program)
     };
     match segwall_lab::run(&subject.policy, &subject.written, &emit, &options(), &mut |_| {}) {
-        Ok(report) if report.differences_total > 0 => Found::Differences,
-        Ok(_) => Found::Nothing,
-        Err(LabError::Sentinel { .. }) => Found::Failure,
-        Err(error) if words(&error).contains("nft refused") => Found::Refused,
+        Ok(report) if report.differences_total > 0 => (Found::Differences(text(&report)), Some(report.proof)),
+        Ok(report) => (Found::Nothing, Some(report.proof)),
+        Err(LabError::Sentinel { .. }) => (Found::Failure, None),
+        Err(error) if words(&error).contains("nft refused") => (Found::Refused, None),
         Err(error) => panic!("{}: {}", subject.name, words(&error)),
     }
 }
@@ -184,6 +184,8 @@ fn every_fault_is_found() {
     let subjects = subjects();
     let mut rows: BTreeMap<Kind, Row> = BTreeMap::new();
     let (mut same, mut missed, mut failures) = (Vec::new(), Vec::new(), 0);
+    // What the proof said of what was loaded.
+    let (mut refuted, mut proved, mut beyond) = (0, 0, Vec::new());
     let mut choices = Seeded(SEED);
     for (number, subject) in subjects.iter().enumerate() {
         let (topology, list) = variants(subject, now);
@@ -204,9 +206,26 @@ fn every_fault_is_found() {
                 let fault = pool.swap_remove(choices.below(pool.len() as u64) as usize);
                 left = left.saturating_sub(1);
                 let (change, packets) = changed(&topology, &list, now, &fault);
-                let found = lab(subject, &fault);
+                let (found, proof) = lab(subject, &fault);
+                match (&change, proof) {
+                    (Some(packet), Some(proof)) if proof.refuted.is_empty() => {
+                        let why = proof.undetermined.join("; ");
+                        let fault = format!("{}: {}: {:?}", subject.name, kind.words(), fault.edit);
+                        missed.push(format!("{fault}\n  not refuted ({why}), though {packet}"));
+                    }
+                    (Some(_), Some(_)) => refuted += 1,
+                    (None, Some(proof)) if proof.is_proved() => proved += 1,
+                    (None, Some(proof)) => {
+                        let words = proof.refuted.first().map(|one| {
+                            format!("{}: {}: declared {}, found {}", one.hook, one.packet, one.declared, one.found)
+                        });
+                        let fault = format!("{}: {}: {:?}", subject.name, kind.words(), fault.edit);
+                        beyond.push(format!("{fault}\n  {}", words.unwrap_or_else(|| proof.undetermined.join("; "))));
+                    }
+                    (_, None) => {}
+                }
                 // A miss is told at once: a full run takes a while.
-                if change.is_some() != matches!(found, Found::Differences | Found::Failure | Found::Refused) {
+                if change.is_some() != matches!(found, Found::Differences(_) | Found::Failure | Found::Refused) {
                     println!("\n{}: {}: {:?}\n  {change:?}", subject.name, kind.words(), fault.edit);
                 }
                 print!(".");
@@ -218,15 +237,18 @@ fn every_fault_is_found() {
                         same.push(format!("{}: {}: {:?} ({packets} packets)", subject.name, kind.words(), fault.edit));
                     }
                     // The lab may see more than brute force; what it sees is a difference all the same.
-                    (None, Found::Differences | Found::Failure) => {
+                    (None, Found::Differences(words)) => {
                         missed.push(format!(
-                            "{}: {}: {:?}\n  found by the lab, not by brute force",
+                            "{}: {}: {:?}\n  found by the lab, not by brute force:\n{words}",
                             subject.name,
                             kind.words(),
                             fault.edit
                         ));
                     }
-                    (Some(_), Found::Differences) => {
+                    (None, Found::Failure) => {
+                        missed.push(format!("{}: {}: {:?}\n  the lab failed", subject.name, kind.words(), fault.edit));
+                    }
+                    (Some(_), Found::Differences(_)) => {
                         row.changed += 1;
                         row.caught += 1;
                     }
@@ -254,6 +276,11 @@ fn every_fault_is_found() {
     println!(
         "{failures} of those caught stopped the lab's own sentinels; refused: nft or the kernel took no such text"
     );
+    println!("the proof: {refuted} that change the meaning were refuted, {proved} that change nothing proved");
+    println!("\nRefuted by packets that brute force leaves out:");
+    for line in &beyond {
+        println!("  {line}");
+    }
     println!("\nThese change nothing that a packet could show:");
     for line in &same {
         println!("  {line}");

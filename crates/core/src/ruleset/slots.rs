@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
+use super::{At, Rule, Ruleset, When};
 use crate::policy::Verdict;
-use crate::ruleset::{At, Rule, Ruleset, When};
 
 const DAY_S: u32 = 24 * 60 * 60;
 
 /// Whether a rule plays a part at all.
-pub(super) fn counts(rule: &Rule, at: At) -> bool {
+pub(crate) fn counts(rule: &Rule, at: At) -> bool {
     match at {
         At::ClockUnknown => rule.when.is_always() || rule.verdict != Verdict::Accept,
         At::Instant(now) => rule.when.until.is_none_or(|until| now < until),
@@ -16,7 +16,7 @@ pub(super) fn counts(rule: &Rule, at: At) -> bool {
 }
 
 /// The rule's schedule as the text must ask for it: none while the clock is unknown (then it counts or it does not).
-pub(super) fn asked(rule: &Rule, at: At) -> Option<&When> {
+pub(crate) fn asked(rule: &Rule, at: At) -> Option<&When> {
     match at {
         At::ClockUnknown => None,
         At::Instant(_) => (!rule.when.is_always()).then_some(&rule.when),
@@ -25,7 +25,7 @@ pub(super) fn asked(rule: &Rule, at: At) -> Option<&When> {
 
 /// A part of a schedule in UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     /// On these days, Monday first.
     pub days: [bool; 7],
     /// From this second of the day.
@@ -49,7 +49,7 @@ impl Slot {
 }
 
 /// Alternatives, of which at most one holds at any time. Never asked while the clock is unknown.
-pub(super) fn slots(ruleset: &Ruleset, when: &When, at: At) -> Vec<Slot> {
+pub(crate) fn slots(ruleset: &Ruleset, when: &When, at: At) -> Vec<Slot> {
     let whole = Slot { days: [true; 7], first_s: 0, last_s: DAY_S - 1, until: when.until };
     let (At::Instant(now), Some(windows)) = (at, &when.windows) else { return vec![whole] };
     let offset_s = ruleset.timezone.to_offset(now).seconds();
@@ -74,7 +74,7 @@ pub(super) fn slots(ruleset: &Ruleset, when: &When, at: At) -> Vec<Slot> {
 }
 
 /// The first instant at which the text would have to be another.
-pub(super) fn valid_until(ruleset: &Ruleset, at: At) -> Option<Timestamp> {
+pub(crate) fn valid_until(ruleset: &Ruleset, at: At) -> Option<Timestamp> {
     let At::Instant(now) = at else { return None };
     let live = || ruleset.rules.iter().filter(|rule| counts(rule, at));
     let expiry = live().filter_map(|rule| rule.when.until).min();

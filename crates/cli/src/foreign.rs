@@ -1,0 +1,156 @@
+//! From a file to the rules in it, whatever wrote them: nft as JSON or text, iptables-save, a shell script of iptables
+//! calls.
+
+use std::path::PathBuf;
+
+use segwall_core::netfilter::{self, NoteKind, Program, TableFamily};
+use segwall_core::source::Source;
+use segwall_host::nft::{Nft, NftError};
+
+use crate::exit::Failure;
+use crate::input::{self, Location};
+use crate::text::Escaped;
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `nft -j list ruleset`.
+    NftJson,
+    /// `nft list ruleset`, or a file for `nft -f`.
+    NftText,
+    /// `iptables-save`.
+    IptablesSave,
+    /// `ip6tables-save`.
+    Ip6tablesSave,
+    /// Calls of iptables and ip6tables.
+    Script,
+}
+
+impl Kind {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NftJson => "nft ruleset (JSON)",
+            Self::NftText => "nft ruleset",
+            Self::IptablesSave => "iptables-save",
+            Self::Ip6tablesSave => "ip6tables-save",
+            Self::Script => "script of iptables calls",
+        }
+    }
+}
+
+/// Rules that were read from one file.
+#[derive(Debug)]
+pub struct Rules {
+    /// The file, for findings.
+    pub source: Source,
+    /// What it is.
+    pub kind: Kind,
+    /// The rules.
+    pub program: Program,
+}
+
+impl Rules {
+    /// Notes about what may be missing.
+    pub fn not_understood(&self) -> impl Iterator<Item = String> {
+        self.program
+            .notes
+            .iter()
+            .filter(|note| note.kind != NoteKind::Aside)
+            .map(|note| format!("{}:{}: {}", self.source.name(), self.source.line(note.span.start), note.text))
+    }
+}
+
+/// Reads a file of rules.
+pub fn read(path: PathBuf) -> Result<Rules, Failure> {
+    let location = Location::of(Some(path));
+    let name = location.name();
+    let bytes = input::read(&location)?;
+    let text = String::from_utf8(bytes).map_err(|error| Failure::Usage {
+        what: format!("{}: byte {} is not UTF-8", Escaped(&name), error.utf8_error().valid_up_to()),
+        help: "rules are text: nft, iptables-save, or a script of iptables calls".to_owned(),
+    })?;
+    let kind = kind_of(&text, &name);
+    let source = Source::new(name.clone(), text);
+    let program = match kind {
+        Kind::NftJson => from_json(&name, source.text().as_bytes())?,
+        Kind::NftText => {
+            let nft = Nft::find().map_err(|error| refused(&name, &error))?;
+            let json = nft.read_text(source.text()).map_err(|error| refused(&name, &error))?;
+            from_json(&name, json.as_bytes())?
+        }
+        Kind::IptablesSave => netfilter::read_iptables_save(&source, TableFamily::Ip),
+        Kind::Ip6tablesSave => netfilter::read_iptables_save(&source, TableFamily::Ip6),
+        Kind::Script => netfilter::read_iptables_script(&source),
+    };
+    Ok(Rules { source, kind, program })
+}
+
+/// What the kernel under us holds.
+pub fn kernel() -> Result<Program, Failure> {
+    let name = "the kernel";
+    let nft = Nft::find().map_err(|error| refused(name, &error))?;
+    let here = segwall_host::netns::Netns::current().map_err(|error| Failure::Refused(error.to_string()))?;
+    let json = nft.list(&here, &["-j", "list", "ruleset"]).map_err(|error| refused(name, &error))?;
+    from_json(name, json.as_bytes())
+}
+
+fn from_json(name: &str, json: &[u8]) -> Result<Program, Failure> {
+    netfilter::read_nft_json(json).map_err(|error| Failure::Usage {
+        what: format!("{}: {error}", Escaped(name)),
+        help: "it should be what `nft -j list ruleset` prints".to_owned(),
+    })
+}
+
+fn refused(name: &str, error: &NftError) -> Failure {
+    let mut text = format!("{}: {error}", Escaped(name));
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    Failure::Refused(crate::text::escaped_lines(&text))
+}
+
+/// Guesses by what the text looks like.
+fn kind_of(text: &str, name: &str) -> Kind {
+    let mut lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty());
+    let first = text.trim_start().as_bytes().first();
+    if first == Some(&b'{') {
+        return Kind::NftJson;
+    }
+    let words = |line: &str, list: &[&str]| list.contains(&line.split_whitespace().next().unwrap_or(""));
+    let is_save =
+        lines.clone().any(|line| line.starts_with('*') && line[1..].trim_end().chars().all(char::is_alphabetic));
+    if is_save {
+        let six = text.contains("ip6tables-save")
+            || name.contains('6')
+            || text.contains("ipv6-icmp")
+            || text.contains("icmp6-");
+        return if six { Kind::Ip6tablesSave } else { Kind::IptablesSave };
+    }
+    let is_nft = text.starts_with("#!") && text.lines().next().is_some_and(|line| line.contains("nft"));
+    if is_nft
+        || lines.any(|line| words(line, &["table", "add", "flush", "define", "destroy"]) && !line.contains("iptables"))
+    {
+        return Kind::NftText;
+    }
+    Kind::Script
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_told_apart_by_what_they_look_like() {
+        let of = |text: &str| kind_of(text, "rules");
+        assert_eq!(of("  {\"nftables\": []}"), Kind::NftJson);
+        assert_eq!(of("# Generated by iptables-save\n*filter\n:INPUT DROP [0:0]\nCOMMIT\n"), Kind::IptablesSave);
+        assert_eq!(of("# Generated by ip6tables-save\n*filter\nCOMMIT\n"), Kind::Ip6tablesSave);
+        assert_eq!(of("table inet filter {\n}\n"), Kind::NftText);
+        assert_eq!(of("#!/usr/sbin/nft -f\nflush ruleset\n"), Kind::NftText);
+        assert_eq!(of("#!/bin/sh\niptables -F\niptables -A INPUT -j ACCEPT\n"), Kind::Script);
+    }
+}

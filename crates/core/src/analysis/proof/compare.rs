@@ -1,0 +1,423 @@
+//! The comparison, hook by hook.
+
+use std::collections::BTreeMap;
+
+use segwall_packetset::{Field, GaveUp, Point, Set, Space};
+
+use super::intent::{Intent, intent, not_local};
+use super::nat;
+use super::terms::{address, names};
+use super::witness::{WISHES, Witness, witness};
+use crate::netfilter::meaning::{self, Hooked, Options, Rates, RuleAt};
+use crate::netfilter::{Hook, NatKind, Program, Rate, Reject};
+use crate::policy::{Limit, TimeUnit};
+use crate::ruleset::{At, Reason, Ruleset};
+
+/// What a proof found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Equal for every packet.
+    Proved,
+    /// Different, and these packets show it.
+    Refuted(Vec<Refutation>),
+    /// Not decided, and why.
+    Undetermined(Vec<String>),
+}
+
+/// A packet that the program treats otherwise than the policy wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refutation {
+    /// Where.
+    pub hook: Hook,
+    /// The packet.
+    pub witness: Witness,
+    /// In words: what the policy wants.
+    pub wanted: String,
+    /// In words: what the program does.
+    pub found: String,
+    /// The rules of the program that decide about it, the last one first.
+    pub rules: Vec<RuleAt>,
+    /// The policy's line that decides about it; `None`: no line, a default.
+    pub line: Option<u32>,
+}
+
+/// What was compared at a hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookProof {
+    /// The hook.
+    pub hook: Hook,
+    /// Matches and targets outside the model that packets of this hook can reach.
+    pub unknown: Vec<String>,
+}
+
+/// A proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// What came out.
+    pub answer: Answer,
+    /// Hook by hook.
+    pub hooks: Vec<HookProof>,
+    /// Nodes that the diagrams took.
+    pub nodes: usize,
+}
+
+/// Refutations that are worked out of one hook, one for each way to differ.
+const WITNESSES_MAX: usize = 8;
+
+/// Whether the programs, which hold at the same time, do what the ruleset wants.
+#[must_use]
+pub fn prove(space: &mut Space, ruleset: &Ruleset, programs: &[&Program], at: At) -> Proof {
+    let mut differences = Vec::new();
+    let mut doubts = Vec::new();
+    let mut hooks = Vec::new();
+    for hook in [Hook::Input, Hook::Forward, Hook::Output] {
+        let mut comparison =
+            Comparison { space, ruleset, programs, at, hook, differences: Vec::new(), doubts: Vec::new() };
+        match comparison.filter() {
+            Ok(unknown) => hooks.push(HookProof { hook, unknown }),
+            Err(error) => comparison.doubts.push(format!("{error}, at the {} hook", hook.word())),
+        }
+        differences.extend(comparison.differences);
+        doubts.extend(comparison.doubts);
+    }
+    let mut comparison = Comparison {
+        space,
+        ruleset,
+        programs,
+        at,
+        hook: Hook::Prerouting,
+        differences: Vec::new(),
+        doubts: Vec::new(),
+    };
+    if let Err(error) = comparison.translations() {
+        comparison.doubts.push(format!("{error}, at address translation"));
+    }
+    differences.extend(comparison.differences);
+    doubts.extend(comparison.doubts);
+    doubts.sort();
+    doubts.dedup();
+    let answer = match (differences.is_empty(), doubts.is_empty()) {
+        (false, _) => Answer::Refuted(differences),
+        (true, false) => Answer::Undetermined(doubts),
+        (true, true) => Answer::Proved,
+    };
+    Proof { answer, hooks, nodes: space.nodes() }
+}
+
+struct Comparison<'a> {
+    space: &'a mut Space,
+    ruleset: &'a Ruleset,
+    programs: &'a [&'a Program],
+    at: At,
+    hook: Hook,
+    differences: Vec<Refutation>,
+    doubts: Vec<String>,
+}
+
+impl Comparison<'_> {
+    fn filter(&mut self) -> Result<Vec<String>, GaveUp> {
+        let want = intent(self.space, self.ruleset, self.hook, self.at)?;
+        // With every limit used up, and with room in all of them.
+        let over = self.walk(&want, Rates::Over)?;
+        let within = if want.limited.is_empty() && over.rates.is_empty() {
+            None
+        } else {
+            Some(self.walk(&want, Rates::Within)?)
+        };
+        let mut limited = Set::EMPTY;
+        for (_, _, set) in &want.limited {
+            limited = self.space.union(limited, *set)?;
+        }
+        let known = self.rates(&want, &over)?;
+        self.verdicts(&want, want.accept, &over, known)?;
+        if let Some(within) = &within {
+            let accept = self.space.union(want.accept, limited)?;
+            self.verdicts(&want, accept, within, known)?;
+        }
+        self.rejects(&want, &over)?;
+        self.logs(&want, &over)?;
+        Ok(over.unknown.iter().map(|unknown| unknown.text.clone()).collect())
+    }
+
+    fn walk(&mut self, want: &Intent, rates: Rates) -> Result<Hooked, GaveUp> {
+        let options = Options { rates, entering: want.possible, ..Options::default() };
+        meaning::path(self.space, self.programs, self.hook, &options)
+    }
+
+    /// Accepts and drops must be equal; `known`: whether every limit is one that the policy has.
+    fn verdicts(&mut self, want: &Intent, accept: Set, found: &Hooked, known: bool) -> Result<(), GaveUp> {
+        let drop = self.space.minus(want.possible, accept)?;
+        let may_accept = self.space.intersect(found.may_accept, want.possible)?;
+        let may_drop = self.space.intersect(found.may_drop, want.possible)?;
+        // Wanted, and sure not to pass; unwanted, and sure to pass.
+        let lost = self.space.minus(accept, may_accept)?;
+        let opened = self.space.minus(drop, may_drop)?;
+        if known {
+            self.refute(lost, "accept", "drop")?;
+            self.refute(opened, "drop", "accept")?;
+        }
+        let unsure_lost = self.space.intersect(accept, may_drop)?;
+        let unsure_opened = self.space.intersect(drop, may_accept)?;
+        for (unsure, sure) in [(unsure_lost, lost), (unsure_opened, opened)] {
+            let unsure = if known { self.space.minus(unsure, sure)? } else { self.space.union(unsure, sure)? };
+            if unsure.is_empty() {
+                continue;
+            }
+            let mut named = false;
+            for unknown in &found.unknown {
+                if !self.space.intersect(unknown.reached, unsure)?.is_empty() {
+                    named = true;
+                    self.doubts.push(format!("`{}` is not decided: {}", unknown.text, unknown.why));
+                }
+            }
+            if !named {
+                self.doubts.push(format!("a limit at the {} hook is none of the policy's", self.hook.word()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the limits that decide about accepting are exactly the policy's, by value and by what they hold for.
+    fn rates(&mut self, want: &Intent, found: &Hooked) -> Result<bool, GaveUp> {
+        // One bucket is one rule, however often it is jumped to; for each source it is a rule for each family.
+        let mut buckets: Vec<(RuleAt, Rate, Set)> = Vec::new();
+        for one in found.rates.iter().filter(|one| one.decides) {
+            let reached = self.space.intersect(one.reached, want.possible)?;
+            if reached.is_empty() {
+                continue;
+            }
+            let rate = Rate { shared: None, ..one.rate.clone() };
+            // iptables and ip6tables cannot share a bucket: what is one limit in the policy is one for each of them.
+            let same = |at: &RuleAt, known: &Rate| {
+                let of_each_source = !rate.by.is_empty() && RuleAt { rule: 0, ..*at } == RuleAt { rule: 0, ..one.at };
+                let chain = |at: &RuleAt| &self.programs[at.program].tables[at.table].chains[at.chain].name;
+                let of_each_family = at.program != one.at.program && chain(at) == chain(&one.at);
+                *at == one.at || (*known == rate && (of_each_source || of_each_family))
+            };
+            match buckets.iter_mut().find(|(at, known, _)| same(at, known)) {
+                Some((_, _, set)) => *set = self.space.union(*set, reached)?,
+                None => buckets.push((one.at, rate, reached)),
+            }
+        }
+        let mut theirs: Vec<(Rate, Set)> = buckets.into_iter().map(|(_, rate, set)| (rate, set)).collect();
+        let mut ours: Vec<(Rate, Set)> = want
+            .limited
+            .iter()
+            .filter(|(_, _, set)| !set.is_empty())
+            .map(|(_, limit, set)| (rate_of(limit), *set))
+            .collect();
+        for list in [&mut ours, &mut theirs] {
+            for (rate, _) in list.iter_mut() {
+                *rate = lowest_terms(rate);
+            }
+            list.sort();
+        }
+        if ours == theirs {
+            return Ok(true);
+        }
+        let missing: Vec<&(Rate, Set)> = ours.iter().filter(|one| !theirs.contains(one)).collect();
+        for (rate, set) in missing {
+            if let Some(point) = self.point(*set) {
+                let same = theirs.iter().any(|(other, _)| other == rate);
+                let found = if same { "another set of packets within this limit" } else { "no such limit" };
+                self.push(&point, format!("accept within {}", words(rate)), found.to_owned())?;
+            }
+        }
+        Ok(false)
+    }
+
+    fn rejects(&mut self, want: &Intent, found: &Hooked) -> Result<(), GaveUp> {
+        let tcp = self.space.range(Field::Proto, 6, 6)?;
+        let mut by_reset = Set::EMPTY;
+        let mut by_icmp = Set::EMPTY;
+        let mut otherwise = Set::EMPTY;
+        for (how, set) in &found.may_reject {
+            let set = self.space.intersect(*set, want.possible)?;
+            let into = match how {
+                Reject::TcpReset => &mut by_reset,
+                Reject::Icmp { v4: None | Some(PROHIBITED4), v6: None | Some(PROHIBITED6) } => &mut by_icmp,
+                Reject::Icmp { .. } => &mut otherwise,
+            };
+            *into = self.space.union(*into, set)?;
+        }
+        let resets = self.space.intersect(want.reject, tcp)?;
+        let others = self.space.minus(want.reject, tcp)?;
+        // A packet that some other program's rule may drop is told by nobody: that is said with the verdicts.
+        for (wanted, seen, words) in
+            [(resets, by_reset, "reject with a TCP reset"), (others, by_icmp, "reject with ICMP")]
+        {
+            let less = self.space.minus(wanted, seen)?;
+            self.refute(less, words, "drop silently")?;
+            let more = self.space.minus(seen, wanted)?;
+            self.refute(more, "another answer", words)?;
+        }
+        self.refute(otherwise, "another answer", "reject with another kind of message")
+    }
+
+    /// Accepted connections that are written down are those that the policy writes down.
+    fn logs(&mut self, want: &Intent, found: &Hooked) -> Result<(), GaveUp> {
+        let mut logged = Set::EMPTY;
+        for one in &found.logs {
+            let set = self.space.intersect(one.reached, want.accept)?;
+            logged = self.space.union(logged, set)?;
+        }
+        let less = self.space.minus(want.logged, logged)?;
+        self.refute(less, "accept, written down", "accept, not written down")?;
+        let more = self.space.minus(logged, want.logged)?;
+        self.refute(more, "accept, not written down", "accept, written down")
+    }
+
+    /// One packet of the set, if there is any, as a refutation.
+    fn refute(&mut self, set: Set, wanted: &str, found: &str) -> Result<(), GaveUp> {
+        if let Some(point) = self.point(set) {
+            self.push(&point, wanted.to_owned(), found.to_owned())?;
+        }
+        Ok(())
+    }
+
+    fn point(&self, set: Set) -> Option<Point> {
+        self.space.witness_preferring(set, &WISHES)
+    }
+
+    fn push(&mut self, point: &Point, wanted: String, found: String) -> Result<(), GaveUp> {
+        let here = self.differences.iter().filter(|known| known.hook == self.hook).count();
+        let known = self.differences.iter().any(|known| known.wanted == wanted && known.found == found);
+        if known || here >= WITNESSES_MAX {
+            return Ok(());
+        }
+        let witness = witness(self.ruleset, self.hook, point);
+        let decision = self.ruleset.judge(&witness.packet, self.at);
+        let line = match decision.reason {
+            Reason::Rule(at) => Some(self.ruleset.rules[at].line).filter(|line| *line > 0),
+            _ => None,
+        };
+        let rules = meaning::decided_by(self.space, self.programs, self.hook, point)?;
+        self.differences.push(Refutation { hook: self.hook, witness, wanted, found, rules, line });
+        Ok(())
+    }
+
+    fn translations(&mut self) -> Result<(), GaveUp> {
+        self.destinations()?;
+        self.hook = Hook::Postrouting;
+        self.sources()
+    }
+
+    fn destinations(&mut self) -> Result<(), GaveUp> {
+        let mut wanted: BTreeMap<nat::Target, Set> = nat::destinations(self.space, self.ruleset)?;
+        let wellformed = self.space.wellformed()?;
+        // What comes by an interface that the policy does not name goes nowhere, wherever it is sent.
+        let known = names(self.ruleset.interfaces.iter().map(|interface| interface.name.as_str()));
+        let known = self.space.ranges(Field::In, &known)?;
+        let wellformed = self.space.intersect(wellformed, known)?;
+        let strange = not_local(self.space, self.ruleset)?;
+        let wellformed = self.space.minus(wellformed, strange)?;
+        let found = meaning::translation(self.space, self.programs, Hook::Prerouting)?;
+        let mut seen: BTreeMap<nat::Target, Set> = BTreeMap::new();
+        for one in &found.unknown {
+            self.doubts.push(format!("`{}` is not decided: {}", one.text, one.why));
+        }
+        for (nat, set) in found.uses {
+            let set = self.space.intersect(set, wellformed)?;
+            if set.is_empty() {
+                continue;
+            }
+            let port = nat.ports.filter(|(first, last)| first == last).map(|(port, _)| port);
+            let exact = nat.kind == NatKind::Destination && nat.ports.is_none_or(|(first, last)| first == last);
+            let family = self.space.witness(set).map_or(0, |point| point.get(Field::Family));
+            match nat.to.filter(|(first, last)| exact && first == last) {
+                Some((to, _)) => {
+                    let known = seen.entry((address(family, to), port)).or_insert(Set::EMPTY);
+                    *known = self.space.union(*known, set)?;
+                }
+                None => self.refute(set, "no such translation", "a translation that the policy cannot ask for")?,
+            }
+        }
+        for (target, set) in &mut wanted {
+            *set = self.space.intersect(*set, wellformed)?;
+            let theirs = seen.remove(target).unwrap_or(Set::EMPTY);
+            let words = translated_to(*target);
+            let less = self.space.minus(*set, theirs)?;
+            self.refute(less, &words, "another destination, or none")?;
+            let more = self.space.minus(theirs, *set)?;
+            self.refute(more, "another destination, or none", &words)?;
+        }
+        for (target, set) in seen {
+            self.refute(set, "no translation", &translated_to(target))?;
+        }
+        Ok(())
+    }
+
+    /// Sources are compared where connections are accepted: of what is dropped nothing leaves.
+    fn sources(&mut self) -> Result<(), GaveUp> {
+        let forward = intent(self.space, self.ruleset, Hook::Forward, self.at)?;
+        let mut leaving = forward.accept;
+        for (_, _, set) in &forward.limited {
+            leaving = self.space.union(leaving, *set)?;
+        }
+        let new = self.space.range(Field::State, 0, 0)?;
+        let leaving = self.space.intersect(leaving, new)?;
+        let wanted = nat::masquerade(self.space, self.ruleset)?;
+        let wanted = self.space.intersect(wanted, leaving)?;
+        let found = meaning::translation(self.space, self.programs, Hook::Postrouting)?;
+        for one in &found.unknown {
+            self.doubts.push(format!("`{}` is not decided: {}", one.text, one.why));
+        }
+        let mut seen = Set::EMPTY;
+        for (nat, set) in found.uses {
+            let set = self.space.intersect(set, leaving)?;
+            if nat.kind == NatKind::Masquerade && nat.ports.is_none() {
+                seen = self.space.union(seen, set)?;
+            } else {
+                self.refute(set, "no such translation", "a translation that the policy cannot ask for")?;
+            }
+        }
+        let less = self.space.minus(wanted, seen)?;
+        self.refute(less, "masquerade", "the source stays")?;
+        let more = self.space.minus(seen, wanted)?;
+        self.refute(more, "the source stays", "masquerade")
+    }
+}
+
+/// "Communication administratively prohibited" (RFC 1812), and the same of ICMPv6 (RFC 4443).
+const PROHIBITED4: u8 = 13;
+const PROHIBITED6: u8 = 1;
+
+fn translated_to((to, port): nat::Target) -> String {
+    match port {
+        Some(port) => format!("translate to {} port {port}", to),
+        None => format!("translate to {to}"),
+    }
+}
+
+fn rate_of(limit: &Limit) -> Rate {
+    let per_s = match limit.per {
+        TimeUnit::Second => 1,
+        TimeUnit::Minute => 60,
+        TimeUnit::Hour => 3600,
+        TimeUnit::Day => 86_400,
+    };
+    Rate {
+        packets: u64::from(limit.rate),
+        per_s,
+        burst: u64::from(limit.burst),
+        over: false,
+        shared: None,
+        by: if limit.by_source { vec![Field::Src] } else { Vec::new() },
+    }
+}
+
+/// 60 in a minute is one in a second.
+fn lowest_terms(rate: &Rate) -> Rate {
+    let gcd = |mut a: u64, mut b: u64| {
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a.max(1)
+    };
+    let by = gcd(rate.packets, rate.per_s);
+    Rate { packets: rate.packets / by, per_s: rate.per_s / by, ..rate.clone() }
+}
+
+fn words(rate: &Rate) -> String {
+    format!("{} in {} s, {} at once", rate.packets, rate.per_s, rate.burst)
+}

@@ -1,0 +1,20 @@
+//! Proof: what a program lets through is what the policy wants, for every packet; or a packet that shows otherwise.
+//!
+//! Both sides become sets of packets at each hook (`packetset`): the policy through [`intent`], the program through
+//! [`crate::netfilter`]. Within the packets that can be at that hook they must be equal.
+//!
+//! The claim is about the first packet of a connection and every state that connection tracking can give it, for every
+//! interface, address, protocol, port, type, flag, time and hop limit. It is about nftables, or iptables where those
+//! were read; not about traffic that stays inside one segment, bridges, tc, XDP, IPVS, or what is loaded later.
+
+mod boxes;
+mod compare;
+mod intent;
+mod nat;
+mod terms;
+mod witness;
+
+pub use compare::{Answer, HookProof, Proof, Refutation, prove};
+pub use intent::{Intent, intent, is_written};
+pub use nat::{Target, destinations, masquerade};
+pub use witness::{WISHES, Witness, witness};
