@@ -61,6 +61,12 @@ fn exit_codes() {
         (vec!["check", "--deny", "warnings", warns], 1),
         (vec!["check", faults], 1),
         (vec!["render", "--target", "nft", faults], 1),
+        (vec!["docs", TUTORIAL], 0),
+        (vec!["docs", faults], 1),
+        (vec!["docs", "--format", "pdf", TUTORIAL], 2),
+        (vec!["diagram", TUTORIAL], 0),
+        (vec!["diagram", faults], 1),
+        (vec!["diagram", "--output", "no/such/folder/x.svg", TUTORIAL], 2),
         (vec!["check", "no-such-file"], 2),
         (vec!["explain", "guest", "server", "mysql", "-p", TUTORIAL], 0),
         (vec!["explain", "guest", "sevrer", "mysql", "-p", TUTORIAL], 2),
@@ -268,6 +274,37 @@ fn render_leaves_foreign_files_alone() {
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("Segwall did not write it"), "{}", stderr(&output));
     assert_eq!(std::fs::read_to_string(&file).expect("still there"), "mine");
+}
+
+#[test]
+fn pages_and_drawings_leave_foreign_files_alone() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (command, format) in
+        [("docs", "markdown"), ("docs", "html"), ("diagram", "svg"), ("diagram", "mermaid"), ("diagram", "dot")]
+    {
+        let file = dir.path().join(format);
+        let name = file.to_str().expect("UTF-8");
+        let write = || run(&[command, "--format", format, "--output", name, TUTORIAL]);
+        assert_eq!(stdout(&write()), format!("{name} written\n"));
+        let text = std::fs::read_to_string(&file).expect("there");
+        assert_eq!(text, stdout(&run(&[command, "--format", format, TUTORIAL])), "the same bytes, printed or written");
+        assert_eq!(code(&write()), 0, "our own is written anew");
+        let moved = format!("mine\n{text}");
+        std::fs::write(&file, &moved).expect("written");
+        let output = write();
+        assert_eq!(code(&output), 2);
+        assert!(stderr(&output).contains("Segwall did not write it"), "{}", stderr(&output));
+        assert_eq!(std::fs::read_to_string(&file).expect("still there"), moved);
+    }
+    let folder = dir.path().to_str().expect("UTF-8");
+    assert_eq!(code(&run(&["docs", "--output", folder, TUTORIAL])), 2, "a folder is no file");
+}
+
+#[test]
+fn a_page_of_standard_input_names_no_file() {
+    let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(TUTORIAL)).expect("committed");
+    let page = stdout(&with_stdin(&["docs", "-"], &text));
+    assert!(page.contains("`segwall prove`"), "{page}");
 }
 
 #[test]

@@ -9,9 +9,10 @@ use super::pages;
 use crate::args::PolicyArg;
 use crate::exit::{Answer, Failure};
 
-/// Draw the network: boxes and arrows for a few segments, a grid of who reaches whom for many
+/// Draw the network: as SVG, for Mermaid, or for Graphviz
 ///
-/// Computed from the compiled ruleset, not from the rules' text. The same policy gives the same bytes.
+/// Boxes and arrows for a few segments, a grid of who reaches whom for many. Computed from the compiled ruleset, not from
+/// the rules' text. The same policy gives the same bytes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   segwall diagram --output network.svg segwall.toml

@@ -9,10 +9,11 @@ use super::pages;
 use crate::args::PolicyArg;
 use crate::exit::{Answer, Failure};
 
-/// Write the network down as a page: segments, addresses, who may talk to whom, every rule with its line
+/// Write the network down as a page: Markdown, or one HTML file
 ///
-/// Computed from the compiled ruleset, not from the rules' text. The same policy gives the same bytes; the page has no
-/// date. It is written even where an expectation fails, and says so.
+/// Segments, addresses, DHCP, who may talk to whom, every rule with its line, what is proved and what is not
+/// covered. Computed from the compiled ruleset, not from the rules' text. The same policy gives the same bytes; the page
+/// has no date. It is written even where an expectation fails, and says so.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   segwall docs --output network.md segwall.toml

@@ -1,6 +1,6 @@
 //! What a kernel runs: tables, chains, rules and sets, read from the kernel or from files, and what they mean.
 
-mod iptables;
+pub mod iptables;
 pub mod meaning;
 mod model;
 mod nft;

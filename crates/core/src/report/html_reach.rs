@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::diagram::{HUES, class_code};
-use super::html::GRID_ZONES_MAX;
 use super::markdown::WORDS_ZONES_MAX;
 use super::plain::count;
 use super::reach::{Pair, Reach};
+use super::sections::GRID_ZONES_MAX;
 
 pub(super) fn reach(reach: &Reach) -> Markup {
     if reach.zones.len() <= WORDS_ZONES_MAX {
@@ -17,7 +17,7 @@ pub(super) fn reach(reach: &Reach) -> Markup {
     html! {
         @if reach.zones.len() <= GRID_ZONES_MAX {
             (with_letters(reach))
-            (legend())
+            p.quiet { "Empty: dropped; · nothing is routed back, and what stays on the segment's wire never passes the box" }
             (letters(reach))
         }
         h3 { "By sender" }

@@ -43,6 +43,21 @@ pub enum Claim {
     Undecided,
 }
 
+impl Network<'_> {
+    /// Who is accepted towards the box without a rule, and what: zones with the same needs together.
+    pub(super) fn unasked(&self) -> Vec<(String, String)> {
+        let mut found: Vec<(Vec<&str>, &[&'static str])> = Vec::new();
+        for line in &self.matrix.needs {
+            let zone = if line.zone == "segments" { "every segment" } else { line.zone.as_str() };
+            match found.iter_mut().find(|(_, needs)| *needs == line.needs.as_slice()) {
+                Some((zones, _)) => zones.push(zone),
+                None => found.push((vec![zone], &line.needs)),
+            }
+        }
+        found.into_iter().map(|(zones, needs)| (zones.join(", "), needs.join(", "))).collect()
+    }
+}
+
 /// Works out what pages and drawings show.
 #[must_use]
 pub fn network<'n>(policy: &'n Policy, ruleset: &'n Ruleset, source: &'n Source, now: Timestamp) -> Network<'n> {

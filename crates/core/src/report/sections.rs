@@ -7,12 +7,15 @@ use super::proof::{NOT_COVERED, ProofOutcome, ProofSummary};
 use super::{sections_addresses as addresses, sections_rules as rules, sections_server as server};
 use crate::analysis::Words;
 
+/// With more zones neither a grid nor a drawing on a page can be read; lists tell the same.
+pub(super) const GRID_ZONES_MAX: usize = 200;
+
 /// All that a page says.
 pub(super) fn document(network: &Network<'_>, proof: Option<&ProofSummary>) -> Document {
     let words = Words::of(network.policy);
     let mut sections = vec![
         overview(network),
-        Section::new("diagram", "Diagram").block(Block::Diagram),
+        drawing(network),
         addresses::segments(network),
         addresses::uplinks(network),
         reach(network),
@@ -69,6 +72,11 @@ fn overview(network: &Network<'_>) -> Section {
         .table(&["gateway", ""], rows, "")
 }
 
+fn drawing(network: &Network<'_>) -> Section {
+    let section = Section::new("diagram", "Diagram");
+    if network.reach.zones.len() > GRID_ZONES_MAX { section } else { section.block(Block::Diagram) }
+}
+
 fn reach(network: &Network<'_>) -> Section {
     Section::new("reach", "Who may talk to whom")
         .text("Rows open connections, columns receive them. Computed from the compiled ruleset, not from the rules' text.")
@@ -76,15 +84,7 @@ fn reach(network: &Network<'_>) -> Section {
 }
 
 fn unasked(network: &Network<'_>) -> Section {
-    let rows = network
-        .matrix
-        .needs
-        .iter()
-        .map(|line| {
-            let zone = if line.zone == "segments" { "every segment" } else { line.zone.as_str() };
-            vec![text(zone), text(line.needs.join(", "))]
-        })
-        .collect();
+    let rows = network.unasked().into_iter().map(|(zones, needs)| vec![text(zones), text(needs)]).collect();
     let output = if network.policy.gateway.output_drop {
         "The box itself opens only what rules accept and what this policy makes it send."
     } else {
@@ -106,12 +106,15 @@ fn proved(network: &Network<'_>, proof: Option<&ProofSummary>) -> Section {
         ));
     }
     let Some(proof) = proof else {
+        // Standard input has no name that could be typed.
+        let name = Some(network.source.name()).filter(|name| !name.starts_with('<'));
+        let command = name.map_or("segwall prove".to_owned(), |name| format!("segwall prove {name}"));
         return section
             .text(
                 "This page was made from the policy alone. It says what the policy means, not what a box does. To prove that a \
-                 box does the same for every packet, run this on it:",
+                 box decides every connection as this policy does, run this on it:",
             )
-            .block(Block::Text(vec![Part::Code(format!("segwall prove {}", network.source.name()))]));
+            .block(Block::Text(vec![Part::Code(command)]));
     };
     let tone = match proof.outcome {
         ProofOutcome::Proved => Tone::Good,

@@ -172,6 +172,6 @@ pub(super) fn expectations(network: &Network<'_>, words: &Words<'_>) -> Section 
     Section::new("expectations", "Expectations").table(
         &["line", "from", "to", "services", "claim", "result"],
         rows.collect(),
-        "There are none: nothing says what must never happen. `[[expect]]` does.",
+        "There are none: nothing here says what must never happen.",
     )
 }

@@ -120,11 +120,7 @@ fn what_has_ended_is_not_told_as_reach() {
     assert!(page.contains("expired: last valid day 2026-11-24"), "{page}");
     assert!(page.contains("| last valid day 2026-11-25 |"), "{page}");
     // The first expectation is broken while the second accept lasts.
-    assert!(
-        page.contains("**fails**: tcp from 192.168.200.50 \\(guest\\)")
-            || page.contains("port 8444 is accepted (line "),
-        "{page}"
-    );
+    assert!(page.contains("port 8444 is accepted (line "), "{page}");
 }
 
 #[test]
@@ -171,9 +167,12 @@ fn the_clock_changes_nothing_but_what_has_ended() {
 }
 
 #[test]
-fn large_networks_have_a_page_in_reasonable_time() {
+fn a_page_of_a_large_network_has_lists() {
     let sound = sound("large.toml", &scale_policy(300));
     let page = html(&sound.network(), None);
-    assert!(!page.contains("<svg"), "no drawing of so many");
+    assert!(
+        !page.contains("<svg") && !markdown(&sound.network(), None).contains("```mermaid"),
+        "no drawing of so many"
+    );
     assert!(page.contains("s299"));
 }

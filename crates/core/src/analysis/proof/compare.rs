@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use segwall_packetset::{Field, GaveUp, Point, Set, Space};
 
-use super::intent::{Intent, intent};
+use super::intent::{Intent, intent, not_local};
 use super::nat;
 use super::terms::{address, names};
 use super::witness::{WISHES, Witness, witness};
@@ -187,11 +187,12 @@ impl Comparison<'_> {
                 continue;
             }
             let rate = Rate { shared: None, ..one.rate.clone() };
+            // iptables and ip6tables cannot share a bucket: what is one limit in the policy is one for each of them.
             let same = |at: &RuleAt, known: &Rate| {
-                *at == one.at
-                    || (!rate.by.is_empty()
-                        && *known == rate
-                        && RuleAt { rule: 0, ..*at } == RuleAt { rule: 0, ..one.at })
+                let of_each_source = !rate.by.is_empty() && RuleAt { rule: 0, ..*at } == RuleAt { rule: 0, ..one.at };
+                let chain = |at: &RuleAt| &self.programs[at.program].tables[at.table].chains[at.chain].name;
+                let of_each_family = at.program != one.at.program && chain(at) == chain(&one.at);
+                *at == one.at || (*known == rate && (of_each_source || of_each_family))
             };
             match buckets.iter_mut().find(|(at, known, _)| same(at, known)) {
                 Some((_, _, set)) => *set = self.space.union(*set, reached)?,
@@ -308,6 +309,8 @@ impl Comparison<'_> {
         let known = names(self.ruleset.interfaces.iter().map(|interface| interface.name.as_str()));
         let known = self.space.ranges(Field::In, &known)?;
         let wellformed = self.space.intersect(wellformed, known)?;
+        let strange = not_local(self.space, self.ruleset)?;
+        let wellformed = self.space.minus(wellformed, strange)?;
         let found = meaning::translation(self.space, self.programs, Hook::Prerouting)?;
         let mut seen: BTreeMap<nat::Target, Set> = BTreeMap::new();
         for one in &found.unknown {

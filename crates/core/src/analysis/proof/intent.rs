@@ -3,7 +3,7 @@
 
 use segwall_packetset::{Cube, Family, Field, GaveUp, Set, Space};
 
-use super::boxes::cubes;
+use super::boxes::{cubes, own_addresses};
 use super::nat;
 use super::terms::{
     ESTABLISHED, LOCAL, NEW, RELATED, UNTRACKED, family_number, icmp, is, name_number, name_of, names, not_bare_syn,
@@ -179,7 +179,36 @@ fn possible(space: &mut Space, ruleset: &Ruleset, hook: Hook, at: At) -> Result<
     let wellformed = space.wellformed()?;
     let set = space.intersect(set, wellformed)?;
     let strange = nat::never_translated(space, ruleset)?;
+    let set = space.minus(set, strange)?;
+    let strange = not_local(space, ruleset)?;
     space.minus(set, strange)
+}
+
+/// Packets with an address that the policy gives to the box, and that the kernel would not call local. There are none.
+///
+/// # Errors
+/// When the space gives up.
+pub fn not_local(space: &mut Space, ruleset: &Ruleset) -> Result<Set, GaveUp> {
+    let others = |cube: Cube, field| {
+        let cube = cube.with(field, 0, LOCAL - 1);
+        cube.with(field, LOCAL + 1, Field::DstType.max())
+    };
+    let mut cubes = Vec::new();
+    for family in Family::BOTH {
+        let of = is(Cube::all(), Field::Family, family_number(family));
+        for (id, interface) in ruleset.interface_ids() {
+            let own = own_addresses(&interface.addresses, family);
+            if own.is_empty() {
+                continue;
+            }
+            let here = is(of.clone(), Field::In, name_of(ruleset, id));
+            cubes.push(others(of.clone().with_ranges(Field::Dst, &own), Field::DstType));
+            cubes.push(others(of.clone().with_ranges(Field::Src, &own), Field::SrcType));
+            cubes.push(others(here.clone().with_ranges(Field::Dst, &own), Field::DstTypeHere));
+            cubes.push(others(here.with_ranges(Field::Src, &own), Field::SrcTypeHere));
+        }
+    }
+    space.cubes(&cubes)
 }
 
 /// Packets whose source belongs to the interface they came by.

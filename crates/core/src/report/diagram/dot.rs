@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::zones::{Zone, drawn_groups, notes, title, zones};
+use super::wrap::wrap;
+use super::zones::{EDGES_MAX, LIST_WIDTH, Zone, drawn_groups, edges, notes, title, zone_names, zones};
 use crate::report::OURS;
 use crate::report::network::Network;
 use crate::report::plain::safe;
@@ -27,7 +28,9 @@ pub fn dot(network: &Network<'_>) -> String {
         let _ = writeln!(text, "    z{at} [label=\"{}\"{shape}];", lines(&told(zone)));
     }
     let classes = network.reach.classes();
-    for (at, group) in drawn_groups(network).iter().enumerate() {
+    let groups = drawn_groups(network);
+    let lists = edges(&groups) > EDGES_MAX;
+    for (at, group) in groups.iter().enumerate() {
         let services = escaped(&classes[group.class]);
         let joined = |zones: &[usize]| zones.iter().map(|zone| format!("z{zone}")).collect::<Vec<_>>().join("; ");
         let _ = match (group.within, group.from.len(), group.to.len()) {
@@ -35,6 +38,15 @@ pub fn dot(network: &Network<'_>) -> String {
                 group.from.iter().try_for_each(|zone| writeln!(text, "    z{zone} -> z{zone} [label=\"{services}\"];"))
             }
             (false, 1, 1) => writeln!(text, "    z{} -> z{} [label=\"{services}\"];", group.from[0], group.to[0]),
+            (false, ..) if lists => {
+                let to = wrap(&format!("→ {}", zone_names(network, &group.to)), 12, false, LIST_WIDTH);
+                writeln!(
+                    text,
+                    "    g{at} [shape=note, label=\"{services}\\n{}\"];\n    {{{}}} -> g{at};",
+                    lines(&to),
+                    joined(&group.from)
+                )
+            }
             (false, ..) => writeln!(
                 text,
                 "    g{at} [shape=plaintext, label=\"{services}\"];\n    {{{}}} -> g{at} [dir=none];\n    g{at} -> {{{}}};",

@@ -2,14 +2,12 @@
 
 use std::fmt::Write;
 
-use super::zones::{Zone, drawn_groups, notes, zones};
+use super::wrap::wrap;
+use super::zones::{EDGES_MAX, LIST_WIDTH, Zone, drawn_groups, edges, notes, zone_names, zones};
 use crate::report::OURS;
 use crate::report::network::Network;
 use crate::report::plain::safe;
 use crate::report::reach::Group;
-
-/// Mermaid draws at most 500 edges, and a person reads fewer; with more, receivers are listed instead of linked.
-const EDGES_MAX: usize = 200;
 
 /// The network as a Mermaid flowchart.
 #[must_use]
@@ -25,7 +23,7 @@ pub fn mermaid(network: &Network<'_>) -> String {
     }
     let groups = drawn_groups(network);
     let classes = network.reach.classes();
-    let edges: usize = groups.iter().map(|group| group.from.len() + group.to.len()).sum();
+    let lists = edges(&groups) > EDGES_MAX;
     for (at, group) in groups.iter().enumerate() {
         let services = escaped(&classes[group.class]);
         let _ = match (group.within, group.from.len(), group.to.len()) {
@@ -33,9 +31,10 @@ pub fn mermaid(network: &Network<'_>) -> String {
                 group.from.iter().try_for_each(|zone| writeln!(text, "    z{zone} -->|\"{services}\"| z{zone}"))
             }
             (false, 1, 1) => writeln!(text, "    z{} -->|\"{services}\"| z{}", group.from[0], group.to[0]),
-            (false, ..) if edges > EDGES_MAX => {
-                let to = escaped(&names(network, &group.to));
-                writeln!(text, "    g{at}[\"{services} → {to}\"]\n    {} --> g{at}", joined(&group.from))
+            (false, ..) if lists => {
+                let to = wrap(&format!("→ {}", zone_names(network, &group.to)), 12, false, LIST_WIDTH);
+                let to = to.iter().map(|line| escaped(line)).collect::<Vec<_>>().join("<br/>");
+                writeln!(text, "    g{at}[\"{services}<br/>{to}\"]\n    {} --> g{at}", joined(&group.from))
             }
             (false, ..) => hub(&mut text, at, group, &services),
         };
@@ -55,10 +54,6 @@ fn hub(text: &mut String, at: usize, group: &Group, services: &str) -> std::fmt:
 
 fn joined(zones: &[usize]) -> String {
     zones.iter().map(|zone| format!("z{zone}")).collect::<Vec<_>>().join(" & ")
-}
-
-fn names(network: &Network<'_>, zones: &[usize]) -> String {
-    zones.iter().map(|zone| network.reach.zones[*zone].as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn label(zone: &Zone) -> String {

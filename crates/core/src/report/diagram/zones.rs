@@ -104,6 +104,23 @@ pub(super) fn drawn_groups(network: &Network<'_>) -> Vec<Group> {
     drawn.groups().into_iter().map(|group| Group { class: number(group.class), ..group }).collect()
 }
 
+/// Mermaid draws at most 500 edges, Graphviz takes minutes for so many, and a person reads fewer. With more than this,
+/// receivers are listed instead of linked.
+pub(super) const EDGES_MAX: usize = 200;
+
+/// Such lists are wrapped at this many pixels.
+pub(super) const LIST_WIDTH: i32 = 300;
+
+/// How many edges groups come to.
+pub(super) fn edges(groups: &[Group]) -> usize {
+    groups.iter().map(|group| group.from.len() + group.to.len()).sum()
+}
+
+/// The names of zones, with commas.
+pub(super) fn zone_names(network: &Network<'_>, zones: &[usize]) -> String {
+    zones.iter().map(|zone| network.reach.zones[*zone].as_str()).collect::<Vec<_>>().join(", ")
+}
+
 /// Whether no rule says so: what the box itself opens.
 pub(super) fn is_unasked(pair: &crate::report::Pair) -> bool {
     pair.phrases.iter().all(|phrase| phrase.lines.is_empty())
@@ -131,9 +148,8 @@ pub(super) fn notes(network: &Network<'_>) -> Vec<String> {
     if network.reach.pairs.iter().any(is_unasked) {
         notes.push("The gateway itself may open every connection that no rule refuses; that is not drawn.".to_owned());
     }
-    for line in &network.matrix.needs {
-        let zone = if line.zone == "segments" { "every segment" } else { line.zone.as_str() };
-        notes.push(format!("Accepted towards the gateway without a rule, from {zone}: {}.", line.needs.join(", ")));
+    for (zones, needs) in network.unasked() {
+        notes.push(format!("Accepted towards the gateway without a rule, from {zones}: {needs}."));
     }
     notes.push("Traffic that stays on the wire inside one segment never passes the gateway.".to_owned());
     notes
