@@ -18,7 +18,7 @@ use segwall_host::userns::{self, UsernsError};
 use crate::net::{ACK, CLIENT, GATEWAY_LEFT, GATEWAY_RIGHT, Net, SERVER, SYN, from_client, tcp, udp};
 
 /// Before this process enters namespaces.
-pub const OUTSIDE: &[(&str, fn())] =
+pub const OUTSIDE: &[crate::harness::Case] =
     &[("a_text_is_read_in_a_namespace_of_its_own", a_text_is_read_in_a_namespace_of_its_own)];
 
 pub const ALL: &[(&str, fn())] = &[

@@ -81,13 +81,13 @@ fn transports(is_v4: bool, base: &Cube) -> Vec<Cube> {
     ];
     let icmp_number = if is_v4 { proto::ICMP } else { proto::ICMPV6 };
     let messages = zero(zero(of(icmp_number), &ports), &[Field::Flags]);
-    let (asks, others): (&[(u128, u128)], &[(u128, u128)]) = if is_v4 {
-        (&[(8, 8), (13, 13)], &[(0, 0), (3, 3), (14, 14), (30, 200)])
+    let (asks, others) = if is_v4 {
+        (vec![(8, 8), (13, 13)], vec![(0, 0), (3, 3), (14, 14), (30, 200)])
     } else {
-        (&[(128, 128)], &[(1, 1), (129, 129)])
+        (vec![(128, 128)], vec![(1, 1), (129, 129)])
     };
-    cubes.push(states(messages.clone().with_ranges(Field::IcmpType, asks), &[0]));
-    cubes.push(states(messages.with_ranges(Field::IcmpType, others), &[3]));
+    cubes.push(states(messages.clone().with_ranges(Field::IcmpType, &asks), &[0]));
+    cubes.push(states(messages.with_ranges(Field::IcmpType, &others), &[3]));
     for number in [proto::ESP, proto::OSPF, 103] {
         let cube = zero(zero(zero(of(number), &icmp), &ports), &[Field::Flags]);
         // ESP is followed by extension headers' rules in IPv6; it ends the chain there.

@@ -34,6 +34,7 @@ struct Tally {
     dropped: usize,
     undecided: usize,
     certain_programs: usize,
+    unlisted: u64,
     wrong: Vec<String>,
 }
 
@@ -53,7 +54,16 @@ fn random_nft_programs_mean_what_the_kernel_does() {
         let text = load(&nft, &wire, random_nft::text(&mut choices), seed);
         let replay = |what: &str| format!("PROGRAM_SEED={seed}: {what}\n{text}");
         wire.conntrack.flush().unwrap();
-        let listed = nft.list(&wire.gateway, &["-j", "list", "ruleset"]).unwrap();
+        let listed = nft.list(&wire.gateway, &["-j", "list", "ruleset"]);
+        let listed = match listed {
+            Ok(listed) => listed,
+            // nft 1.0.6 aborts when it is to list `meta l4proto 103 iifname . oifname . meta l4proto . th dport @set`.
+            Err(error) if error.to_string().contains("Assertion") => {
+                tally.unlisted += 1;
+                continue;
+            }
+            Err(error) => panic!("{}", replay(&error.to_string())),
+        };
         let program: Program = read_nft_json(listed.as_bytes()).unwrap();
         assert!(program.notes.is_empty(), "{}", replay(&format!("{:?}", program.notes)));
         let hooked = path(&mut space, &[&program], Hook::Forward, &Options::default()).unwrap();
@@ -70,8 +80,8 @@ fn random_nft_programs_mean_what_the_kernel_does() {
         let _ = std::io::stdout().flush();
     }
     println!(
-        "\n{count} programs, {} of them certain throughout; packets: {} accepted, {} dropped, {} undecided",
-        tally.certain_programs, tally.accepted, tally.dropped, tally.undecided
+        "\n{count} programs, {} of them certain throughout, {} that nft cannot list; packets: {} accepted, {} dropped, {} undecided",
+        tally.certain_programs, tally.unlisted, tally.accepted, tally.dropped, tally.undecided
     );
     let shown: Vec<&str> = tally.wrong.iter().take(SHOWN_MAX).map(String::as_str).collect();
     assert!(shown.is_empty(), "{} programs differ:\n{}", tally.wrong.len(), shown.join("\n"));
@@ -79,6 +89,7 @@ fn random_nft_programs_mean_what_the_kernel_does() {
         // A test that sees one outcome only, or certainty nowhere, shows nothing.
         let packets = tally.accepted + tally.dropped;
         assert!(tally.accepted * 10 > packets && tally.dropped * 10 > packets && tally.undecided * 10 < packets);
+        assert!(tally.unlisted * 20 <= count, "{} programs could not be listed", tally.unlisted);
     }
 }
 

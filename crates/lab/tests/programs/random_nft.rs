@@ -215,13 +215,9 @@ impl Table<'_> {
 
     fn rules(&mut self, first: u64, out: &mut String) {
         for _ in 0..1 + self.choices.below(7) {
-            let mut line = String::from("  ");
-            for _ in 0..self.choices.below(4) {
-                let found = self.condition();
-                let _ = write!(line, "{found} ");
-            }
-            let action = self.action(first);
-            let _ = writeln!(out, "{line}{action}");
+            let mut conditions: Vec<String> = (0..self.choices.below(4)).map(|_| self.condition()).collect();
+            conditions.push(self.action(first));
+            let _ = writeln!(out, "  {}", conditions.join(" "));
         }
     }
 

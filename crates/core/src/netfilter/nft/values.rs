@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn interface_names_are_bytes() {
-        let eth = 0x6574_68_u128 << 104;
+        let eth = 0x0065_7468_u128 << 104;
         assert_eq!(read(Kind::Name, r#""eth""#), Some((eth, eth)));
         assert_eq!(read(Kind::Name, r#""eth*""#), Some((eth, eth | (u128::MAX >> 24))));
         let star = eth | (0x2a << 96);
