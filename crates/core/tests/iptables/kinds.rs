@@ -80,14 +80,20 @@ fn connections_in_every_state() {
     };
     assert_eq!(
         rules("-m conntrack --ctproto tcp -j DROP"),
-        ["State={0} Proto={6} -> drop", "State={1} Proto={6} -> drop", "State={2} ?[--ctproto tcp] -> drop"]
+        [
+            "State={0} Proto={6} -> drop",
+            "State={1} Proto={6} -> drop",
+            "State={2} Proto!={1} Proto={6} -> drop",
+            "State={2} Proto={1} ?[--ctproto tcp] -> drop"
+        ]
     );
     assert_eq!(
         rules("-m conntrack --ctstate DNAT --ctproto tcp --ctorigdstport 80 -j DROP"),
         [
             "State={0} Translated={1} Proto={6} SentPort={80} -> drop",
             "State={1} Translated={1} Proto={6} SentPort={80} -> drop",
-            "State={2} Translated={1} ?[--ctproto tcp] ?[--ctorigdstport 80] -> drop",
+            "State={2} Translated={1} Proto!={1} Proto={6} SentPort={80} -> drop",
+            "State={2} Translated={1} Proto={1} ?[--ctproto tcp] ?[--ctorigdstport 80] -> drop",
         ]
     );
     assert_eq!(
@@ -95,7 +101,8 @@ fn connections_in_every_state() {
         [
             "State={1} Translated={0} ?[! --ctorigdst 192.0.2.1] -> drop",
             "State={1} Translated={1} SentDestination!={3221225985} -> drop",
-            "State={2} ?[! --ctorigdst 192.0.2.1] -> drop",
+            "State={2} Proto!={1} SentDestination!={3221225985} -> drop",
+            "State={2} Proto={1} ?[! --ctorigdst 192.0.2.1] -> drop",
             "State={3,4} -> drop",
         ]
     );

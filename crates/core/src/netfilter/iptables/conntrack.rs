@@ -2,13 +2,13 @@
 
 use segwall_packetset::{CtState, Field, proto};
 
-use super::Refusal;
 use super::address::{self, Place, all_bits, among, places, together, unknown};
 use super::match_list::TRACKED;
 use super::matches::Context;
 use super::names::{may_be_a_name, protocol};
 use super::ports;
 use super::spec::{Given, Instance};
+use super::{Refusal, Version};
 use crate::netfilter::{Key, Match, Step, Values};
 
 /// What `--ctstate` may name; the numbers are those of [`Field::State`].
@@ -78,11 +78,22 @@ pub(super) fn alternatives(instance: &Instance, cx: Context<'_>) -> Result<Vec<V
             alternatives.push(steps);
         }
     }
-    // An error about a connection is not of its protocol.
+    // A related packet is the first of a connection that was expected, or an ICMP error about another's packet.
     if let Some(translated) = wanted.translated(CtState::Related) {
-        let mut steps = wanted.steps(CtState::Related, translated);
-        steps.extend(others.iter().map(|given| unknown(given.text(), TRACKED)));
-        alternatives.push(steps);
+        let icmp = u128::from(match cx.version {
+            Version::V4 => proto::ICMP,
+            Version::V6 => proto::ICMPV6,
+        });
+        for is_error in [false, true] {
+            let mut steps = wanted.steps(CtState::Related, translated);
+            steps.push(among(Field::Proto, !is_error, vec![(icmp, icmp)]));
+            if is_error {
+                steps.extend(others.iter().map(|given| unknown(given.text(), TRACKED)));
+            } else {
+                steps.extend(others.iter().zip(&asked).filter_map(|(given, asked)| asked.of_the_first(given)));
+            }
+            alternatives.push(steps);
+        }
     }
     // Without a connection nothing but the state is looked at, and nothing holds where it is not asked for.
     let without: Vec<(u128, u128)> = [CtState::Invalid, CtState::Untracked]
