@@ -75,7 +75,8 @@ pub fn read(path: PathBuf) -> Result<Rules, Failure> {
     let program = match kind {
         Kind::NftJson => from_json(&name, source.text().as_bytes())?,
         Kind::NftText => {
-            let json = segwall_host::nft::normalise(source.text()).map_err(|error| refused(&name, &error))?;
+            let nft = Nft::find().map_err(|error| refused(&name, &error))?;
+            let json = nft.read_text(source.text()).map_err(|error| refused(&name, &error))?;
             from_json(&name, json.as_bytes())?
         }
         Kind::IptablesSave => netfilter::read_iptables_save(&source, TableFamily::Ip),

@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use thiserror::Error;
 
 use crate::exec::{self, ExecError};
 use crate::netns::Netns;
+use crate::userns;
 
 /// Of nft's complaint this many lines are kept; it repeats itself for every element.
 const COMPLAINT_LINES_MAX: usize = 12;
@@ -29,12 +30,6 @@ pub enum NftError {
     /// nft could not be run.
     #[error("cannot run nft")]
     Run(#[source] ExecError),
-    /// No user namespace to try a text in.
-    #[error("no namespace to read nft text in")]
-    Userns(#[source] crate::userns::UsernsError),
-    /// No network namespace to try a text in.
-    #[error("no namespace to read nft text in")]
-    Netns(#[source] crate::netns::NetnsError),
     /// The text could not be handed over.
     #[error("cannot hand the rule set to nft")]
     Input(#[source] io::Error),
@@ -71,6 +66,28 @@ impl Nft {
         self.run(netns, args, "")
     }
 
+    /// What a text means to nft: it is loaded into a network namespace made for it, and listed as JSON. Nothing of this
+    /// machine's own is touched or seen; interfaces that a rule names by `iif` have to be `lo`.
+    ///
+    /// # Errors
+    /// See [`NftError`].
+    pub fn read_text(&self, text: &str) -> Result<String, NftError> {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", r#""$0" -f - && exec "$0" -j list ruleset"#])
+            .arg(&self.path)
+            .stdin(Stdio::from(memory_file(text).map_err(NftError::Input)?))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .env("TZ", "UTC")
+            .env("LC_ALL", "C");
+        exec::die_with_us(&mut command);
+        userns::enter_in_child(&mut command);
+        let child =
+            command.spawn().map_err(|source| NftError::Run(ExecError::Start { program: "nft".to_owned(), source }))?;
+        collect(child)
+    }
+
     fn run(&self, netns: &Netns, args: &[&str], input: &str) -> Result<String, NftError> {
         let mut command = Command::new(&self.path);
         command
@@ -81,34 +98,18 @@ impl Nft {
             // nft reads hours in the time zone, and speaks, as the environment says.
             .env("TZ", "UTC")
             .env("LC_ALL", "C");
-        let child = exec::spawn(netns, &mut command).map_err(NftError::Run)?;
-        let output = child
-            .wait_with_output()
-            .map_err(|source| NftError::Run(ExecError::Wait { program: "nft".to_owned(), source }))?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        Err(complaint(&String::from_utf8_lossy(&output.stderr)))
+        collect(exec::spawn(netns, &mut command).map_err(NftError::Run)?)
     }
 }
 
-/// What a text for `nft -f` is to the kernel: loaded in a network namespace of its own and listed as JSON, by itself.
-///
-/// Without root the process enters a user namespace for good: this must come before the first thread.
-///
-/// # Errors
-/// When nft or the kernel does not take the text, or there are no namespaces for us.
-pub fn normalise(text: &str) -> Result<String, NftError> {
-    let nft = Nft::find()?;
-    let netns = match Netns::create() {
-        Ok(netns) => netns,
-        Err(_) => {
-            crate::userns::enter().map_err(NftError::Userns)?;
-            Netns::create().map_err(NftError::Netns)?
-        }
-    };
-    nft.load(&netns, text)?;
-    nft.list(&netns, &["-j", "list", "ruleset"])
+fn collect(child: Child) -> Result<String, NftError> {
+    let output = child
+        .wait_with_output()
+        .map_err(|source| NftError::Run(ExecError::Wait { program: "nft".to_owned(), source }))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(complaint(&String::from_utf8_lossy(&output.stderr)))
 }
 
 /// A file without a name: nft can read it at its own pace while we collect what it says.

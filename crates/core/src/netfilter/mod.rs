@@ -5,7 +5,10 @@ pub mod meaning;
 mod model;
 mod nft;
 
-pub use iptables::{read_ipset_save, read_iptables_save, read_iptables_script};
+pub use iptables::{
+    IpSets, read_ipset_save, read_iptables_save, read_iptables_save_with, read_iptables_script,
+    read_iptables_script_with,
+};
 pub use model::{
     Action, Base, Chain, ChainKind, Content, Element, Hook, Key, Log, Match, Nat, NatKind, Note, NoteKind, Program,
     Rate, Reject, Rule, Set, Step, Table, TableFamily, Unknown, Values, Verdicts,

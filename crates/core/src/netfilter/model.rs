@@ -186,7 +186,8 @@ pub enum Verdicts {
 pub enum Key {
     /// As it is.
     Field(Field),
-    /// With bits cleared first: `ip saddr & 255.255.255.0`, `tcp flags & (syn | ack)`.
+    /// With bits cleared first: `ip saddr & 255.255.255.0`, `tcp flags & (syn | ack)`. A mask of IPv4 addresses has all
+    /// bits above the lowest 32 set.
     Masked(Field, u128),
     /// Bytes 0 and 1 of the transport header (`th sport`), whatever the protocol: a port only where it has ports.
     TransportSource,

@@ -1,7 +1,6 @@
 //! Matches and targets, one by one.
 
-use segwall_core::netfilter::iptables::{read_ipset_save, read_iptables_save_with};
-use segwall_core::netfilter::{TableFamily, read_iptables_save};
+use segwall_core::netfilter::{TableFamily, read_ipset_save, read_iptables_save, read_iptables_save_with};
 use segwall_core::source::Source;
 
 use crate::show;
@@ -61,12 +60,45 @@ fn states_of_connections() {
         ("-m conntrack ! --ctstate est,rel -j DROP", "State!={1,2} -> drop"),
         ("-m conntrack --ctstate NEW,DNAT -j DROP", "State.Translated={0.0-1,0-4.1} -> drop"),
         ("-m conntrack --ctstate SNAT -j DROP", "?[--ctstate SNAT] -> drop"),
-        ("-m conntrack --ctproto tcp -j DROP", "?[--ctproto tcp] -> drop"),
         (
-            "-m conntrack --ctstate NEW --ctorigdst 192.0.2.1 -j DROP",
-            "State={0} Translated.SentDst.Dst={0.0.0.0.0-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff.192.0.2.1,1.192.0.2.1.0.0.0.0-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff} -> drop",
+            "-m conntrack --ctstate NEW --ctorigdst 192.0.2.1 --ctproto udp -j DROP",
+            "State={0} SentDestination={3221225985} Proto={17} -> drop",
+        ),
+        (
+            "-p tcp -m conntrack --ctstate NEW --ctorigdstport 80 --ctdir ORIGINAL -j DROP",
+            "Proto={6} State={0} SentPort={80} -> drop",
         ),
     ]);
+}
+
+#[test]
+fn connections_in_every_state() {
+    let rules = |rule: &str| -> Vec<String> {
+        let text = format!("*filter\n:FORWARD ACCEPT\n-A FORWARD {rule}\nCOMMIT\n");
+        let program = read_iptables_save(&Source::new("x", text), TableFamily::Ip);
+        show::rules(&program).iter().filter_map(|rule| rule.split_once(": ").map(|(_, rule)| rule.to_owned())).collect()
+    };
+    assert_eq!(
+        rules("-m conntrack --ctproto tcp -j DROP"),
+        ["State={0} Proto={6} -> drop", "State={1} Proto={6} -> drop", "State={2} ?[--ctproto tcp] -> drop"]
+    );
+    assert_eq!(
+        rules("-m conntrack --ctstate DNAT --ctproto tcp --ctorigdstport 80 -j DROP"),
+        [
+            "State={0} Translated={1} Proto={6} SentPort={80} -> drop",
+            "State={1} Translated={1} Proto={6} SentPort={80} -> drop",
+            "State={2} Translated={1} ?[--ctproto tcp] ?[--ctorigdstport 80] -> drop",
+        ]
+    );
+    assert_eq!(
+        rules("-m conntrack ! --ctstate NEW ! --ctorigdst 192.0.2.1 -j DROP"),
+        [
+            "State={1} Translated={0} ?[! --ctorigdst 192.0.2.1] -> drop",
+            "State={1} Translated={1} SentDestination!={3221225985} -> drop",
+            "State={2} ?[! --ctorigdst 192.0.2.1] -> drop",
+            "State={3,4} -> drop",
+        ]
+    );
 }
 
 #[test]
@@ -115,7 +147,7 @@ fn targets() {
         ("-j REJECT --reject-with host-proh", "-> reject 10"),
         ("-j NFLOG --nflog-group 7", "-> log None Some(7)"),
         ("-j MARK --set-mark 0x1/0x3", "-> mark 0x1/0x3"),
-        ("-j MARK --set-xmark 0x4/0x3", "-> ?[-j MARK --set-xmark 0x4/0x3]"),
+        ("-j MARK --set-xmark 0x4/0x3", "-> some mark"),
         ("-j MARK --and-mark 0xff", "-> mark 0x0/0xffffff00"),
         ("-j NFQUEUE --queue-bypass", "-> queue or accept"),
         ("-j TARPIT", "-> ?[-j TARPIT]"),

@@ -3,6 +3,7 @@
 mod kinds;
 mod manual;
 mod nonsense;
+mod proved;
 mod saves;
 mod scripts;
 mod show;

@@ -55,12 +55,13 @@ fn verdict(option: &str, arguments: &str) -> String {
     }
     assert!(program.notes.is_empty(), "{option}: {:?}", program.notes);
     let rules: Vec<_> = program.tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules).collect();
-    assert_eq!(rules.len(), 1, "{option}");
-    for step in &rules[0].steps {
+    assert!(!rules.is_empty(), "{option}");
+    for step in rules.iter().flat_map(|rule| &rule.steps) {
         match step {
             Step::Match(Match::Unknown(unknown)) | Step::Do(Action::Unknown(unknown)) => {
                 return format!("unknown: {}", unknown.why);
             }
+            Step::Do(Action::ForgetMark) => return "the mark is unknown from here on".into(),
             Step::Match(Match::Rate(_)) => return "a rate, by value".into(),
             Step::Do(Action::Nothing) if option.starts_with("target") => {
                 return "exact: without a consequence for what is accepted".into();

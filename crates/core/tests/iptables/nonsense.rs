@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use proptest::prelude::*;
-use segwall_core::netfilter::iptables::read_iptables_save_with;
-use segwall_core::netfilter::{Program, TableFamily, read_ipset_save, read_iptables_save, read_iptables_script};
+use segwall_core::netfilter::{
+    Program, TableFamily, read_ipset_save, read_iptables_save, read_iptables_save_with, read_iptables_script,
+};
 use segwall_core::source::Source;
 use segwall_core::testing::{Seeded, iptables_save};
 
@@ -104,6 +105,11 @@ fn hostile(size: usize) -> Vec<(&'static str, String)> {
         ("documents", flood("", "cat <<a <<b\n")),
         ("big values", flood(&format!("A='{}'\n", "x".repeat(60_000)), ": $A\n")),
         ("addresses", flood("*filter\n", &format!("-A INPUT -s {}1\n", "1,".repeat(50)))),
+        (
+            "pairs of addresses",
+            flood("*filter\n", &format!("-A INPUT -s {}1 -d {}1\n", "1,".repeat(60), "1,".repeat(60))),
+        ),
+        ("connections", flood("*filter\n-A INPUT", " -m conntrack --ctproto tcp")),
         ("sets", flood("create a hash:ip\n", "add a 10.0.0.1\nflush\n")),
         ("options", flood("iptables -A INPUT", " -m set --match-set a src")),
         ("letters", flood("iptables -A INPUT -", "v")),

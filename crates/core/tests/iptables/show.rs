@@ -83,6 +83,8 @@ fn key(key: Key) -> String {
         Key::Masked(field, mask) => format!("{field:?}&{mask:#x}"),
         Key::TransportSource => "th.sport".into(),
         Key::TransportDestination => "th.dport".into(),
+        Key::SentDestination => "SentDestination".into(),
+        Key::SentPort => "SentPort".into(),
     }
 }
 
@@ -122,6 +124,7 @@ pub fn action(action: &Action) -> String {
         Action::Log(log) => format!("log {:?} {:?}", log.prefix, log.group),
         Action::Nothing => "nothing".into(),
         Action::SetMark { value, mask } => format!("mark {value:#x}/{mask:#x}"),
+        Action::ForgetMark => "some mark".into(),
         Action::NoTrack => "notrack".into(),
         Action::Nat(nat) => {
             let kind = match nat.kind {

@@ -9,13 +9,21 @@ use segwall_host::conntrack::{Key, Tuple};
 use segwall_host::exec::{self, Interactive};
 use segwall_host::netns::Netns;
 use segwall_host::nflog::Nflog;
-use segwall_host::nft::NftError;
+use segwall_host::nft::{Nft, NftError};
 use segwall_host::rawip::RawIp;
 use segwall_host::rtnl::{Change, Rtnl, RtnlError, VethEnd};
 use segwall_host::sysctl;
 use segwall_host::userns::{self, UsernsError};
 
 use crate::net::{ACK, CLIENT, GATEWAY_LEFT, GATEWAY_RIGHT, Net, SERVER, SYN, from_client, tcp, udp};
+
+/// Before this process enters namespaces.
+<<<<<<< HEAD
+pub const OUTSIDE: &[crate::harness::Case] =
+=======
+pub const OUTSIDE: &[(&str, fn())] =
+>>>>>>> main
+    &[("a_text_is_read_in_a_namespace_of_its_own", a_text_is_read_in_a_namespace_of_its_own)];
 
 pub const ALL: &[(&str, fn())] = &[
     ("frames_are_forwarded_and_seen", frames_are_forwarded_and_seen),
@@ -314,4 +322,17 @@ fn threads_are_refused() {
     drop(stop);
     let _ = thread.join();
     let Err(UsernsError::Threads(2)) = refused else { panic!("{refused:?}") };
+}
+
+fn a_text_is_read_in_a_namespace_of_its_own() {
+    let nft = Nft::find().unwrap();
+    let json = match nft.read_text("table ip read_text { chain c { tcp dport 22 accept } }\n") {
+        // No namespaces here: the cases behind this one say so, too.
+        Err(NftError::Run(_)) => return,
+        other => other.unwrap(),
+    };
+    assert!(json.contains(r#""name": "read_text""#) && json.contains(r#""right": 22"#), "{json}");
+    assert!(!nft.read_text("").unwrap().contains("read_text"));
+    let error = nft.read_text("table ip t { chain c { nonsense } }").unwrap_err();
+    assert!(matches!(error, NftError::Refused(_)), "{error}");
 }

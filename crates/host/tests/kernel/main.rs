@@ -12,5 +12,5 @@ use std::process::ExitCode;
 use segwall_host::userns;
 
 fn main() -> ExitCode {
-    harness::run(&[], || userns::enter().map(drop), cases::ALL)
+    harness::run(cases::OUTSIDE, || userns::enter().map(drop), cases::ALL)
 }

@@ -13,6 +13,11 @@ use super::{Refusal, Version, addrtype, conntrack, icmp, ipset, limits, ports, t
 use crate::netfilter::{Element, Key, Match, Rule, Step, Values};
 use crate::source::Span;
 
+/// Pairs of addresses that one call may have; iptables makes a rule of each.
+const PAIRS_MAX: usize = 4096;
+/// Rules that one call may become because of what it asks of connections.
+const ALTERNATIVES_MAX: usize = 16;
+
 /// What the parts of a rule have to know of their surroundings.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'c> {
@@ -34,6 +39,8 @@ pub(super) fn proto_of(text: &str) -> Option<u8> {
 pub(super) fn rules(spec: &Spec, mut cx: Context<'_>, span: Span) -> Result<Vec<Rule>, Refusal> {
     let sources = addresses(spec.source.as_ref(), cx.version)?;
     let destinations = addresses(spec.destination.as_ref(), cx.version)?;
+    // Conditions of which any may hold, no two for the same packet: each is a rule.
+    let mut alternatives = vec![Vec::new()];
     let mut rest = Vec::new();
     interface(&mut rest, Field::In, spec.input.as_ref());
     interface(&mut rest, Field::Out, spec.output.as_ref());
@@ -62,6 +69,20 @@ pub(super) fn rules(spec: &Spec, mut cx: Context<'_>, span: Span) -> Result<Vec<
                 Some(before) => format!("{before}; {words}"),
                 None => words.to_owned(),
             });
+        } else if matches!(&instance.kind, Kind::Known(module) if module.how == How::Conntrack) {
+            let more = conntrack::alternatives(instance, cx)?;
+            if alternatives.len() * more.len() > ALTERNATIVES_MAX {
+                rest.push(unknown(instance.text(), "asks more of the connection than is followed"));
+            } else {
+                let before = std::mem::take(&mut rest);
+                alternatives = alternatives
+                    .iter()
+                    .flat_map(|head| {
+                        let before = &before;
+                        more.iter().map(move |tail| head.iter().chain(before).chain(tail).cloned().collect())
+                    })
+                    .collect();
+            }
         } else {
             rest.extend(steps(instance, cx)?);
         }
@@ -69,15 +90,20 @@ pub(super) fn rules(spec: &Spec, mut cx: Context<'_>, span: Span) -> Result<Vec<
     if let Some(target) = &spec.target {
         rest.push(Step::Do(targets::action(target, cx)?));
     }
+    if sources.len().saturating_mul(destinations.len()) > PAIRS_MAX {
+        return Err(Refusal::beyond(span, format!("more than {PAIRS_MAX} pairs of addresses in one call")));
+    }
     let mut rules = Vec::new();
     for source in &sources {
-        for destination in &destinations {
+        for (destination, alternative) in
+            destinations.iter().flat_map(|end| alternatives.iter().map(move |one| (end, one)))
+        {
             let ends = [(Field::Src, "-s", source), (Field::Dst, "-d", destination)];
             let ends = ends.into_iter().filter_map(|(field, option, end)| {
                 let (place, not, text) = end.as_ref()?;
                 condition(field, place, *not, cx.version, &format!("{option} {text}"))
             });
-            let steps = ends.chain(rest.iter().cloned()).collect();
+            let steps = ends.chain(alternative.iter().chain(&rest).cloned()).collect();
             rules.push(Rule { steps, comment: comment.clone(), span: Some(span), handle: None });
         }
     }
@@ -134,7 +160,6 @@ fn steps(instance: &Instance, cx: Context<'_>) -> Result<Vec<Step>, Refusal> {
     };
     Ok(match module.how {
         How::Addrtype => addrtype::steps(instance, cx)?,
-        How::Conntrack => conntrack::steps(instance, cx)?,
         How::Tcp => {
             only_with(instance, cx, &[proto::TCP])?;
             ports::tcp(instance)?
@@ -178,8 +203,9 @@ fn steps(instance: &Instance, cx: Context<'_>) -> Result<Vec<Step>, Refusal> {
         How::Set => ipset::steps(instance, cx)?,
         How::Time => time::steps(instance)?,
         How::Unknown(why) => vec![unknown(instance.text(), why)],
-        // A comment was taken before; the others are targets.
+        // Comments and connections were taken before; the others are targets.
         How::Comment
+        | How::Conntrack
         | How::Connmark
         | How::Ct
         | How::Dnat
@@ -196,7 +222,8 @@ fn steps(instance: &Instance, cx: Context<'_>) -> Result<Vec<Step>, Refusal> {
         | How::SetTarget
         | How::Snat
         | How::Ulog
-        | How::Nothing => Vec::new(),
+        | How::Nothing
+        | How::ForgetMark => Vec::new(),
     })
 }
 

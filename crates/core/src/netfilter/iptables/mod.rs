@@ -34,6 +34,7 @@ pub use ipset::{IpSets, read_ipset_save};
 pub use save::{read_iptables_save, read_iptables_save_with};
 pub use script::{read_iptables_script, read_iptables_script_with};
 
+use crate::netfilter::NoteKind;
 use crate::source::Span;
 
 /// The two programs: each has tables of its own.
@@ -53,12 +54,18 @@ struct Word {
 /// What iptables would refuse, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Refusal {
+    kind: NoteKind,
     text: String,
     span: Span,
 }
 
 impl Refusal {
     fn new(span: Span, text: impl Into<String>) -> Self {
-        Self { text: text.into(), span }
+        Self { kind: NoteKind::Refused, text: text.into(), span }
+    }
+
+    /// What iptables would take, and is more than is followed here.
+    fn beyond(span: Span, text: impl Into<String>) -> Self {
+        Self { kind: NoteKind::NotUnderstood, text: text.into(), span }
     }
 }

@@ -79,6 +79,8 @@ pub(super) enum How {
     Ulog,
     /// Without a consequence for what is accepted.
     Nothing,
+    /// Sets a mark that is not modelled.
+    ForgetMark,
     // Both.
     /// The model has no words for it.
     Unknown(&'static str),

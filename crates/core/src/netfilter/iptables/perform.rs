@@ -37,7 +37,7 @@ impl Machine {
         match self.attempt(words, version, from, table, span) {
             Ok(content) => content,
             Err(refusal) => {
-                self.note(NoteKind::Refused, refusal.span, refusal.text);
+                self.note(refusal.kind, refusal.span, refusal.text);
                 false
             }
         }
@@ -103,6 +103,9 @@ impl Machine {
         made: Vec<Rule>,
         span: Span,
     ) -> Result<bool, Refusal> {
+        if !self.tables.expand(made.len()) {
+            return Err(Refusal::beyond(span, "too many rules come of lists of addresses"));
+        }
         let moved = if self.tables.exhausted() { 1 } else { self.cost(&command, version, name) };
         if !self.tables.afford(moved) && !matches!(command, Command::Append(_)) {
             self.note(NoteKind::NotUnderstood, span, "too many insertions and deletions to follow");

@@ -9,6 +9,9 @@ use crate::source::Span;
 /// Rules that insertions, deletions and comparisons may touch in one source: a hostile one must not cost more.
 const RULES_MOVED_MAX: usize = 50_000_000;
 
+/// Rules that lists of addresses may come to in one source, beyond one for each call.
+const RULES_EXPANDED_MAX: usize = 1_000_000;
+
 /// A table that every kernel has: its chains with hook and priority (`NF_IP_PRI_*` of `netfilter_ipv4.h`).
 struct BuiltIn {
     name: &'static str,
@@ -157,6 +160,7 @@ impl TableState {
 pub(super) struct Tables {
     tables: BTreeMap<Version, Vec<TableState>>,
     moved: usize,
+    expanded: usize,
 }
 
 impl Tables {
@@ -186,6 +190,12 @@ impl Tables {
     pub fn afford(&mut self, rules: usize) -> bool {
         self.moved = self.moved.saturating_add(rules);
         !self.exhausted()
+    }
+
+    /// Accounts for the rules that a call becomes beyond the first; `false` once there are too many.
+    pub fn expand(&mut self, rules: usize) -> bool {
+        self.expanded = self.expanded.saturating_add(rules.saturating_sub(1));
+        self.expanded <= RULES_EXPANDED_MAX
     }
 
     /// Whether a source has asked for too much.

@@ -29,7 +29,7 @@ pub(super) const TARGETS: &[Module] = &[
     module("ECN", How::Nothing, &[p0("ecn-tcp-remove"), p1("ecn-tcp-cwr"), p1("ecn-tcp-ece"), p1("ecn-ip-ect")])
         .only(V4),
     module("HL", How::HopsTarget, &[p1("hl-set"), p1("hl-dec"), p1("hl-inc")]).only(V6),
-    module("HMARK", How::Unknown("sets a mark that is not modelled"), &[p1("hmark-tuple"), p1("hmark-mod"),
+    module("HMARK", How::ForgetMark, &[p1("hmark-tuple"), p1("hmark-mod"),
         p1("hmark-offset"), p1("hmark-src-prefix"), p1("hmark-dst-prefix"), p1("hmark-sport-mask"),
         p1("hmark-dport-mask"), p1("hmark-spi-mask"), p1("hmark-sport"), p1("hmark-dport"), p1("hmark-spi"),
         p1("hmark-proto-mask"), p1("hmark-rnd")]),

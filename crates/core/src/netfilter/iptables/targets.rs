@@ -55,8 +55,9 @@ pub(super) fn action(target: &Target, cx: Context<'_>) -> Result<Action, Refusal
     }
     Ok(match module.how {
         How::Nothing => Action::Nothing,
+        How::ForgetMark => Action::ForgetMark,
         How::Connmark => match instance.get("restore-mark") {
-            Some(_) => unknown(instance, "takes the mark from the connection"),
+            Some(_) => Action::ForgetMark,
             None => Action::Nothing,
         },
         How::Ct => ct(instance),
@@ -81,7 +82,7 @@ pub(super) fn action(target: &Target, cx: Context<'_>) -> Result<Action, Refusal
         How::Nfqueue => Action::Queue { bypass: instance.get("queue-bypass").is_some() },
         How::Reject => Action::Reject(reject(instance, cx)?),
         How::SetTarget => match instance.get("map-mark") {
-            Some(_) => unknown(instance, "takes the mark from a set"),
+            Some(_) => Action::ForgetMark,
             None => Action::Nothing,
         },
         How::Unknown(why) => unknown(instance, why),
@@ -177,7 +178,8 @@ fn mark(instance: &Instance) -> Result<Action, Refusal> {
         _ => (word(given.value()).ok_or_else(wrong)?, 0),
     };
     if value & !mask != 0 {
-        return Ok(unknown(instance, "turns bits of the mark over"));
+        // Bits are turned over.
+        return Ok(Action::ForgetMark);
     }
     Ok(Action::SetMark { value: value.into(), mask: mask.into() })
 }

@@ -1,6 +1,6 @@
 //! Elements of sets and matches as cubes.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use segwall_packetset::{Cube, Field, GaveUp, Set, Space, proto};
 
@@ -31,7 +31,7 @@ impl Truth {
 }
 
 /// Which widths addresses have, where a mask alone does not say it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Width {
     Bits32,
     Bits128,
@@ -49,7 +49,7 @@ impl Width {
 }
 
 /// Named sets that were worked out before: table, set, keys.
-pub type Known = HashMap<(usize, usize, String, Vec<Key>, Width), Option<Truth>>;
+pub type Known = BTreeMap<(usize, usize, String, Vec<Key>, Width), Option<Truth>>;
 
 /// The packets whose keys are among the values; `None`: nobody knows what the set holds.
 pub fn among(

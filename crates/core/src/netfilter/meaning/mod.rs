@@ -6,6 +6,7 @@
 
 mod hooks;
 mod keys;
+mod local;
 mod mark;
 mod nat;
 mod walk;
@@ -13,6 +14,7 @@ mod walk;
 use segwall_packetset::{GaveUp, Point, Set, Space};
 
 pub use hooks::{filter, path};
+pub use local::{Address, local_addresses};
 pub use nat::{Translations, translation};
 
 use super::model::{Hook, Log, Program, Rate, Reject};

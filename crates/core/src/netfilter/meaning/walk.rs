@@ -146,7 +146,10 @@ impl<'a> Walk<'a> {
                 let table = self.table();
                 let place = (self.program, self.table);
                 let truth = match keys::among(self.space, self.known, place, table, keys, values, width)? {
-                    Some(truth) => truth,
+                    Some(truth) => {
+                        self.in_between(at, truth, flows)?;
+                        truth
+                    }
                     None => {
                         let name = match values {
                             Values::Set(name) => name.as_str(),
@@ -173,6 +176,21 @@ impl<'a> Walk<'a> {
                 Ok((&[], Truth::UNDECIDED))
             }
         }
+    }
+
+    /// Packets for which keys alone leave a match open.
+    fn in_between(&mut self, at: RuleAt, truth: Truth, flows: &Flows) -> Result<(), GaveUp> {
+        if truth.may == truth.must {
+            return Ok(());
+        }
+        let open = self.space.minus(truth.may, truth.must)?;
+        let reached = flows.total(self.space)?;
+        let reached = self.space.intersect(reached, open)?;
+        if !reached.is_empty() {
+            let text = "ports of a protocol that has none, or a mask with gaps".to_owned();
+            self.hooked.unknown.push(UnknownUse { text, why: "bytes that mean something else", at: Some(at), reached });
+        }
+        Ok(())
     }
 
     fn undecided(&mut self, at: RuleAt, text: String, why: &'static str, flows: &Flows) -> Result<(), GaveUp> {
@@ -221,6 +239,7 @@ impl<'a> Walk<'a> {
         let mut fits = Set::EMPTY;
         for (action, elements) in groups {
             let truth = keys::elements_of(self.space, keys, elements.into_iter(), width)?;
+            self.in_between(at, truth, &rest)?;
             let (held, missed) = rest.split(self.space, keys, truth)?;
             fits = self.space.union(fits, truth.may)?;
             rest = missed;

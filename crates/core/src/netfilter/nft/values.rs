@@ -98,9 +98,9 @@ impl Kind {
             Self::PacketType => 7,
             Self::AddressType => 11,
             Self::EtherType | Self::Port => 0xffff,
-            Self::V4 | Self::Mark | Self::State | Self::Status | Self::Link => 0xffff_ffff,
+            Self::V4 | Self::Mark | Self::State | Self::Status => 0xffff_ffff,
             Self::Mac => 0xffff_ffff_ffff,
-            Self::V6 | Self::Name => u128::MAX,
+            Self::V6 | Self::Name | Self::Link => u128::MAX,
             Self::Day => 6,
             Self::Hour => 86_399,
             Self::Time => u128::from(u64::MAX),
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn interface_names_are_bytes() {
-        let eth = 0x6574_68_u128 << 104;
+        let eth = 0x0065_7468_u128 << 104;
         assert_eq!(read(Kind::Name, r#""eth""#), Some((eth, eth)));
         assert_eq!(read(Kind::Name, r#""eth*""#), Some((eth, eth | (u128::MAX >> 24))));
         let star = eth | (0x2a << 96);

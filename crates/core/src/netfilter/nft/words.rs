@@ -23,6 +23,10 @@ pub(super) fn statement(node: &Node<'_>) -> String {
             let part = |name: &str| body.get(name).map(expression).unwrap_or_default();
             format!("{} set {}", part("key"), part("value"))
         }
+        Some(("set" | "map" | "meter", body)) if body.get("elem").is_some() => {
+            let part = |name: &str| body.get(name).map(expression).unwrap_or_default();
+            format!("{} {} {{ {} }}", part("op"), part("set"), part("elem"))
+        }
         Some((name, Node::Null)) => name.to_owned(),
         Some((name, Node::Text(value))) => format!("{name} {value}"),
         Some((name, Node::Map(members))) => {

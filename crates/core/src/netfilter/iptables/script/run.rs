@@ -12,7 +12,7 @@ use crate::netfilter::iptables::perform::Machine;
 use crate::netfilter::iptables::save::{Line, lines_of, read_into};
 use crate::netfilter::iptables::{Version, Word};
 use crate::netfilter::{NoteKind, Program};
-use crate::source::{Source, Span};
+use crate::source::Source;
 
 /// A script while it is followed.
 pub(super) struct Runner<'s> {
@@ -320,6 +320,7 @@ impl<'s> Runner<'s> {
                 Some(true)
             }
             "exec" => Some(true),
+            name if DECLARES.contains(&name) => Some(true),
             name if is_harmless(name) => {
                 let text = match written.iter().find(|path| path.starts_with("/proc/")) {
                     Some(path) => format!("writes to {path}"),
