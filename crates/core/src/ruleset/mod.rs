@@ -14,3 +14,6 @@ pub use model::*;
 pub use needs::{MLD, ND_FROM_SEGMENT, ND_FROM_UPLINK};
 pub(crate) use windows::week_second;
 pub use windows::{At, WEEK_S, Windows};
+
+/// NFLOG group of accepted connections that a rule writes down.
+pub const ACCEPT_LOG_GROUP: u16 = 101;

@@ -1,17 +1,13 @@
 //! The comparison, hook by hook.
 
-use std::collections::BTreeMap;
-
 use segwall_packetset::{Field, GaveUp, Point, Set, Space};
 
-use super::intent::{Intent, intent, not_local};
-use super::nat;
-use super::terms::{address, names};
+use super::intent::{Intent, intent};
 use super::witness::{WISHES, Witness, witness};
 use crate::netfilter::meaning::{self, Hooked, Options, Rates, RuleAt};
-use crate::netfilter::{Hook, NatKind, Program, Rate, Reject};
+use crate::netfilter::{Hook, Program, Rate, Reject};
 use crate::policy::{Limit, TimeUnit};
-use crate::ruleset::{At, Reason, Ruleset};
+use crate::ruleset::{ACCEPT_LOG_GROUP, At, Reason, Ruleset};
 
 /// What a proof found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,14 +100,14 @@ pub fn prove(space: &mut Space, ruleset: &Ruleset, programs: &[&Program], at: At
     Proof { answer, hooks, nodes: space.nodes() }
 }
 
-struct Comparison<'a> {
-    space: &'a mut Space,
-    ruleset: &'a Ruleset,
-    programs: &'a [&'a Program],
-    at: At,
-    hook: Hook,
+pub(super) struct Comparison<'a> {
+    pub(super) space: &'a mut Space,
+    pub(super) ruleset: &'a Ruleset,
+    pub(super) programs: &'a [&'a Program],
+    pub(super) at: At,
+    pub(super) hook: Hook,
     differences: Vec<Refutation>,
-    doubts: Vec<String>,
+    pub(super) doubts: Vec<String>,
 }
 
 impl Comparison<'_> {
@@ -257,7 +253,7 @@ impl Comparison<'_> {
     /// Accepted connections that are written down are those that the policy writes down.
     fn logs(&mut self, want: &Intent, found: &Hooked) -> Result<(), GaveUp> {
         let mut logged = Set::EMPTY;
-        for one in &found.logs {
+        for one in found.logs.iter().filter(|one| one.log.group == Some(ACCEPT_LOG_GROUP)) {
             let set = self.space.intersect(one.reached, want.accept)?;
             logged = self.space.union(logged, set)?;
         }
@@ -268,7 +264,7 @@ impl Comparison<'_> {
     }
 
     /// One packet of the set, if there is any, as a refutation.
-    fn refute(&mut self, set: Set, wanted: &str, found: &str) -> Result<(), GaveUp> {
+    pub(super) fn refute(&mut self, set: Set, wanted: &str, found: &str) -> Result<(), GaveUp> {
         if let Some(point) = self.point(set) {
             self.push(&point, wanted.to_owned(), found.to_owned())?;
         }
@@ -295,99 +291,11 @@ impl Comparison<'_> {
         self.differences.push(Refutation { hook: self.hook, witness, wanted, found, rules, line });
         Ok(())
     }
-
-    fn translations(&mut self) -> Result<(), GaveUp> {
-        self.destinations()?;
-        self.hook = Hook::Postrouting;
-        self.sources()
-    }
-
-    fn destinations(&mut self) -> Result<(), GaveUp> {
-        let mut wanted: BTreeMap<nat::Target, Set> = nat::destinations(self.space, self.ruleset)?;
-        let wellformed = self.space.wellformed()?;
-        // What comes by an interface that the policy does not name goes nowhere, wherever it is sent.
-        let known = names(self.ruleset.interfaces.iter().map(|interface| interface.name.as_str()));
-        let known = self.space.ranges(Field::In, &known)?;
-        let wellformed = self.space.intersect(wellformed, known)?;
-        let strange = not_local(self.space, self.ruleset)?;
-        let wellformed = self.space.minus(wellformed, strange)?;
-        let found = meaning::translation(self.space, self.programs, Hook::Prerouting)?;
-        let mut seen: BTreeMap<nat::Target, Set> = BTreeMap::new();
-        for one in &found.unknown {
-            self.doubts.push(format!("`{}` is not decided: {}", one.text, one.why));
-        }
-        for (nat, set) in found.uses {
-            let set = self.space.intersect(set, wellformed)?;
-            if set.is_empty() {
-                continue;
-            }
-            let port = nat.ports.filter(|(first, last)| first == last).map(|(port, _)| port);
-            let exact = nat.kind == NatKind::Destination && nat.ports.is_none_or(|(first, last)| first == last);
-            let family = self.space.witness(set).map_or(0, |point| point.get(Field::Family));
-            match nat.to.filter(|(first, last)| exact && first == last) {
-                Some((to, _)) => {
-                    let known = seen.entry((address(family, to), port)).or_insert(Set::EMPTY);
-                    *known = self.space.union(*known, set)?;
-                }
-                None => self.refute(set, "no such translation", "a translation that the policy cannot ask for")?,
-            }
-        }
-        for (target, set) in &mut wanted {
-            *set = self.space.intersect(*set, wellformed)?;
-            let theirs = seen.remove(target).unwrap_or(Set::EMPTY);
-            let words = translated_to(*target);
-            let less = self.space.minus(*set, theirs)?;
-            self.refute(less, &words, "another destination, or none")?;
-            let more = self.space.minus(theirs, *set)?;
-            self.refute(more, "another destination, or none", &words)?;
-        }
-        for (target, set) in seen {
-            self.refute(set, "no translation", &translated_to(target))?;
-        }
-        Ok(())
-    }
-
-    /// Sources are compared where connections are accepted: of what is dropped nothing leaves.
-    fn sources(&mut self) -> Result<(), GaveUp> {
-        let forward = intent(self.space, self.ruleset, Hook::Forward, self.at)?;
-        let mut leaving = forward.accept;
-        for (_, _, set) in &forward.limited {
-            leaving = self.space.union(leaving, *set)?;
-        }
-        let new = self.space.range(Field::State, 0, 0)?;
-        let leaving = self.space.intersect(leaving, new)?;
-        let wanted = nat::masquerade(self.space, self.ruleset)?;
-        let wanted = self.space.intersect(wanted, leaving)?;
-        let found = meaning::translation(self.space, self.programs, Hook::Postrouting)?;
-        for one in &found.unknown {
-            self.doubts.push(format!("`{}` is not decided: {}", one.text, one.why));
-        }
-        let mut seen = Set::EMPTY;
-        for (nat, set) in found.uses {
-            let set = self.space.intersect(set, leaving)?;
-            if nat.kind == NatKind::Masquerade && nat.ports.is_none() {
-                seen = self.space.union(seen, set)?;
-            } else {
-                self.refute(set, "no such translation", "a translation that the policy cannot ask for")?;
-            }
-        }
-        let less = self.space.minus(wanted, seen)?;
-        self.refute(less, "masquerade", "the source stays")?;
-        let more = self.space.minus(seen, wanted)?;
-        self.refute(more, "the source stays", "masquerade")
-    }
 }
 
 /// "Communication administratively prohibited" (RFC 1812), and the same of ICMPv6 (RFC 4443).
 const PROHIBITED4: u8 = 13;
 const PROHIBITED6: u8 = 1;
-
-fn translated_to((to, port): nat::Target) -> String {
-    match port {
-        Some(port) => format!("translate to {} port {port}", to),
-        None => format!("translate to {to}"),
-    }
-}
 
 fn rate_of(limit: &Limit) -> Rate {
     let per_s = match limit.per {

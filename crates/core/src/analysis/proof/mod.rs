@@ -9,6 +9,7 @@
 
 mod boxes;
 mod compare;
+mod compare_nat;
 mod intent;
 mod nat;
 mod terms;

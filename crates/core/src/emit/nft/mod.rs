@@ -41,8 +41,7 @@ use crate::ruleset::{At, Ruleset};
 pub const TABLE: &str = "segwall";
 /// NFLOG group of drops and rejects.
 pub const DROP_LOG_GROUP: u16 = 100;
-/// NFLOG group of accepted connections that a rule writes down.
-pub const ACCEPT_LOG_GROUP: u16 = 101;
+pub use crate::ruleset::ACCEPT_LOG_GROUP;
 /// Bytes of a packet that are copied to the log's reader: IPv6 and transport header fit.
 pub const LOG_BYTES: u32 = 64;
 /// Messages the kernel gathers before it wakes the log's reader (it also does once a second).

@@ -1,0 +1,112 @@
+//! Address translation, compared: which new connections get which destination and source.
+
+use std::collections::BTreeMap;
+
+use segwall_packetset::{Field, GaveUp, Set};
+
+use super::compare::Comparison;
+use super::intent::{intent, not_local};
+use super::nat;
+use super::terms::{address, names};
+use crate::netfilter::meaning;
+use crate::netfilter::{Hook, NatKind};
+
+impl Comparison<'_> {
+    pub(super) fn translations(&mut self) -> Result<(), GaveUp> {
+        self.destinations()?;
+        self.hook = Hook::Postrouting;
+        self.sources()
+    }
+
+    fn destinations(&mut self) -> Result<(), GaveUp> {
+        let mut wanted: BTreeMap<nat::Target, Set> = nat::destinations(self.space, self.ruleset)?;
+        let wellformed = self.space.wellformed()?;
+        // What comes by an interface that the policy does not name goes nowhere, wherever it is sent.
+        let known = names(self.ruleset.interfaces.iter().map(|interface| interface.name.as_str()));
+        let known = self.space.ranges(Field::In, &known)?;
+        let wellformed = self.space.intersect(wellformed, known)?;
+        let strange = not_local(self.space, self.ruleset)?;
+        let wellformed = self.space.minus(wellformed, strange)?;
+        let found = meaning::translation(self.space, self.programs, Hook::Prerouting)?;
+        self.nat_drops(found.may_drop, wellformed)?;
+        let mut seen: BTreeMap<nat::Target, Set> = BTreeMap::new();
+        for one in &found.unknown {
+            self.doubts.push(format!("`{}` is not decided: {}", one.text, one.why));
+        }
+        for (nat, set) in found.uses {
+            let set = self.space.intersect(set, wellformed)?;
+            if set.is_empty() {
+                continue;
+            }
+            let port = nat.ports.filter(|(first, last)| first == last).map(|(port, _)| port);
+            let exact = nat.kind == NatKind::Destination && nat.ports.is_none_or(|(first, last)| first == last);
+            let family = self.space.witness(set).map_or(0, |point| point.get(Field::Family));
+            match nat.to.filter(|(first, last)| exact && first == last) {
+                Some((to, _)) => {
+                    let known = seen.entry((address(family, to), port)).or_insert(Set::EMPTY);
+                    *known = self.space.union(*known, set)?;
+                }
+                None => self.refute(set, "no such translation", "a translation that the policy cannot ask for")?,
+            }
+        }
+        for (target, set) in &mut wanted {
+            *set = self.space.intersect(*set, wellformed)?;
+            let theirs = seen.remove(target).unwrap_or(Set::EMPTY);
+            let words = translated_to(*target);
+            let less = self.space.minus(*set, theirs)?;
+            self.refute(less, &words, "another destination, or none")?;
+            let more = self.space.minus(theirs, *set)?;
+            self.refute(more, "another destination, or none", &words)?;
+        }
+        for (target, set) in seen {
+            self.refute(set, "no translation", &translated_to(target))?;
+        }
+        Ok(())
+    }
+
+    /// Chains that translate should not decide; one that does is not modelled further.
+    fn nat_drops(&mut self, may_drop: Set, among: Set) -> Result<(), GaveUp> {
+        if !self.space.intersect(may_drop, among)?.is_empty() {
+            self.doubts.push(format!("a chain that translates at the {} hook drops packets", self.hook.word()));
+        }
+        Ok(())
+    }
+
+    /// Sources are compared where connections are accepted: of what is dropped nothing leaves.
+    fn sources(&mut self) -> Result<(), GaveUp> {
+        let forward = intent(self.space, self.ruleset, Hook::Forward, self.at)?;
+        let mut leaving = forward.accept;
+        for (_, _, set) in &forward.limited {
+            leaving = self.space.union(leaving, *set)?;
+        }
+        let new = self.space.range(Field::State, 0, 0)?;
+        let leaving = self.space.intersect(leaving, new)?;
+        let wanted = nat::masquerade(self.space, self.ruleset)?;
+        let wanted = self.space.intersect(wanted, leaving)?;
+        let found = meaning::translation(self.space, self.programs, Hook::Postrouting)?;
+        for one in &found.unknown {
+            self.doubts.push(format!("`{}` is not decided: {}", one.text, one.why));
+        }
+        self.nat_drops(found.may_drop, leaving)?;
+        let mut seen = Set::EMPTY;
+        for (nat, set) in found.uses {
+            let set = self.space.intersect(set, leaving)?;
+            if nat.kind == NatKind::Masquerade && nat.ports.is_none() {
+                seen = self.space.union(seen, set)?;
+            } else {
+                self.refute(set, "no such translation", "a translation that the policy cannot ask for")?;
+            }
+        }
+        let less = self.space.minus(wanted, seen)?;
+        self.refute(less, "masquerade", "the source stays")?;
+        let more = self.space.minus(seen, wanted)?;
+        self.refute(more, "the source stays", "masquerade")
+    }
+}
+
+fn translated_to((to, port): nat::Target) -> String {
+    match port {
+        Some(port) => format!("translate to {} port {port}", to),
+        None => format!("translate to {to}"),
+    }
+}
