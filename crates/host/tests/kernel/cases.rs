@@ -18,11 +18,7 @@ use segwall_host::userns::{self, UsernsError};
 use crate::net::{ACK, CLIENT, GATEWAY_LEFT, GATEWAY_RIGHT, Net, SERVER, SYN, from_client, tcp, udp};
 
 /// Before this process enters namespaces.
-<<<<<<< HEAD
-pub const OUTSIDE: &[crate::harness::Case] =
-=======
 pub const OUTSIDE: &[(&str, fn())] =
->>>>>>> main
     &[("a_text_is_read_in_a_namespace_of_its_own", a_text_is_read_in_a_namespace_of_its_own)];
 
 pub const ALL: &[(&str, fn())] = &[
