@@ -91,3 +91,27 @@ fn what_is_not_understood_is_no_error() {
     assert_eq!(table.sets[0].content, Content::Unknown("its type is not modelled"));
     assert_eq!(table.sets[1].content, Content::Elements(vec![vec![(22, 22)]]));
 }
+
+/// The model's maps end a rule: what the kernel does behind one is then not claimed.
+#[test]
+fn a_map_with_statements_behind_it_is_unknown() {
+    let mark = r#"{"mangle": {"key": {"meta": {"key": "mark"}}, "value": {"map": {"key": {"meta": {"key": "l4proto"}},
+        "data": {"set": [["tcp", 1]]}}}}}"#;
+    let goes_on = r#"{"vmap": {"key": {"ct": {"key": "state"}}, "data": {"set": [["new", {"continue": null}]]}}}"#;
+    let ends = r#"{"vmap": {"key": {"ct": {"key": "state"}}, "data": {"set": [["new", {"accept": null}]]}}}"#;
+    let accept = r#"{"accept": null}"#;
+    for (statements, is_known) in [
+        (vec![mark], true),
+        (vec![mark, accept], false),
+        (vec![goes_on], true),
+        (vec![goes_on, accept], false),
+        (vec![ends, accept], true),
+    ] {
+        let rule = format!(r#"{{"rule": {{"table": "t", "chain": "c", "expr": [{}]}}}}"#, statements.join(","));
+        let text = format!(r#"{{"nftables": [{{"chain": {{"table": "t", "name": "c"}}}}, {rule}]}}"#);
+        let program = read_nft_json(text.as_bytes()).unwrap();
+        let steps = &program.tables[0].chains[0].rules[0].steps;
+        let verdicts = steps.iter().any(|step| matches!(step, Step::Verdicts { .. }));
+        assert_eq!(verdicts, is_known, "{rule}: {steps:?}");
+    }
+}

@@ -159,13 +159,14 @@ fn mark(build: &mut Builder<'_>, value: &Node<'_>) {
             [(first, last)] if first == last => Some(Action::SetMark { value: *first, mask: MARK_BITS }),
             _ => None,
         };
-        if build.mapped(map, &[Kind::Mark], &set) {
+        // The model's maps are the end of a rule.
+        if !build.is_followed && build.mapped(map, &[Kind::Mark], &set) {
             return;
         }
         // Without an entry the rule ends; with one the mark is something.
         build.push(Step::Match(crate::netfilter::Match::Unknown(Unknown {
             text: words::expression(map),
-            why: "a map is not understood",
+            why: "a map is not understood, or statements stand behind it",
         })));
         return build.push(Step::Do(Action::ForgetMark));
     }

@@ -84,6 +84,8 @@ fn model_max(kind: Kind) -> u128 {
     match kind {
         Kind::State => 4,
         Kind::Status | Kind::EtherType => 1,
+        // The highest of all addresses: what follows knows the family, not this.
+        Kind::V4 => u128::MAX,
         _ => kind.max(),
     }
 }

@@ -12,6 +12,8 @@ use super::words;
 use crate::netfilter::{Action, Element, Key, Log, Match, Rate, Rule, Step, TableFamily, Unknown, Verdicts};
 
 const EARLIER: &str = "depends on earlier packets";
+/// `continue` goes on behind the lookup, and the model's maps are the end of a rule.
+const FOLLOWED: &str = "statements stand behind the map";
 const MAP: &str = "a map is not understood";
 /// nft's burst where none is printed.
 const BURST: u128 = 5;
@@ -48,11 +50,21 @@ pub(super) struct Builder<'n> {
     pending: Vec<Unknown>,
     /// Sets that packets are put into.
     pub filled: Vec<String>,
+    /// Whether statements stand behind the one at hand.
+    pub is_followed: bool,
 }
 
 impl<'n> Builder<'n> {
     pub fn new(family: TableFamily, names: &'n Names) -> Self {
-        Self { family, names, steps: Vec::new(), done: Vec::new(), pending: Vec::new(), filled: Vec::new() }
+        Self {
+            family,
+            names,
+            steps: Vec::new(),
+            done: Vec::new(),
+            pending: Vec::new(),
+            filled: Vec::new(),
+            is_followed: false,
+        }
     }
 
     pub fn family(&self) -> TableFamily {
@@ -96,7 +108,9 @@ impl<'n> Builder<'n> {
 /// A rule from its object; names of sets that it fills are appended.
 pub(super) fn read(family: TableFamily, names: &Names, node: &Node<'_>, filled: &mut Vec<String>) -> Rule {
     let mut build = Builder::new(family, names);
-    for node in node.get("expr").and_then(Node::list).unwrap_or_default() {
+    let statements = node.get("expr").and_then(Node::list).unwrap_or_default();
+    for (at, node) in statements.iter().enumerate() {
+        build.is_followed = at + 1 < statements.len();
         statement(&mut build, node);
     }
     filled.append(&mut build.filled);
@@ -206,6 +220,9 @@ fn map_lookup(build: &mut Builder<'_>, node: &Node<'_>, body: &Node<'_>, action:
     let kinds: Vec<Kind> = loaded.keys.iter().map(|(_, kind)| *kind).collect();
     let keys: Vec<Key> = loaded.keys.iter().map(|(key, _)| *key).collect();
     if let Some(name) = data.text().and_then(|text| text.strip_prefix('@')) {
+        if build.is_followed {
+            return unknown_lookup(build, node, FOLLOWED);
+        }
         return build.push(Step::Verdicts { keys, entries: Verdicts::Map(name.to_owned()) });
     }
     let mut entries = Vec::new();
@@ -222,6 +239,9 @@ fn map_lookup(build: &mut Builder<'_>, node: &Node<'_>, body: &Node<'_>, action:
             Some(entry) => entries.push(entry),
             None => return unknown_lookup(build, node, MAP),
         }
+    }
+    if build.is_followed && entries.iter().any(|(_, action)| *action == Action::Continue) {
+        return unknown_lookup(build, node, FOLLOWED);
     }
     sort_catch_all(&mut entries, &kinds);
     build.push(Step::Verdicts { keys, entries: Verdicts::Here(entries) });
