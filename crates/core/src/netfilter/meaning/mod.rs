@@ -1,23 +1,28 @@
 //! What a program does, as sets of packets.
 //!
-//! A walk along the rules with the set of packets that reach each of them. What the model cannot decide goes both ways:
+//! A walk along the rules with the set of packets that reach each of them. A chain that is jumped to from many places is
+//! walked once for each look that packets may have there (their mark, whether they are tracked): what becomes of those that
+//! enter is their part of what becomes of all.
+//! What the model cannot decide goes both ways:
 //! packets *may* be accepted and *may* be dropped. A packet that may not be dropped is surely accepted, and the other
 //! way round. Rates are treated as the caller asks; matches outside the model are independent at each occurrence.
 
-mod hooks;
-mod keys;
+mod chains;
+mod compile;
+mod flows;
 mod local;
-mod mark;
-mod nat;
+mod masks;
+mod path;
+mod summary;
+mod view;
 mod walk;
 
-use segwall_packetset::{GaveUp, Point, Set, Space};
+use segwall_packetset::Set;
 
-pub use hooks::{filter, path};
 pub use local::{Address, local_addresses};
-pub use nat::{Translations, translation};
+pub use path::{Translations, decided_by, filter, path, translation};
 
-use super::model::{Hook, Log, Program, Rate, Reject};
+use super::model::{Log, Rate, Reject};
 
 /// How rate limits are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -126,22 +131,20 @@ pub struct Hooked {
     pub logs: Vec<LogUse>,
     /// What was not decided.
     pub unknown: Vec<UnknownUse>,
-    /// Packets that connection tracking is told to leave alone.
-    pub may_untrack: Set,
-    /// Rules that were reached, in the order of the walk: one entry for each time.
+    /// Rules that were reached, in the order of the programs, their tables, chains and rules.
     pub rules: Vec<(RuleAt, RuleUse)>,
 }
 
-/// The rules that a packet reaches and matches, the last one first.
-///
-/// # Errors
-/// When the space gives up.
-pub fn decided_by(space: &mut Space, programs: &[&Program], hook: Hook, point: &Point) -> Result<Vec<RuleAt>, GaveUp> {
-    let entering = space.point(point)?;
-    let options = Options { entering, collect_rules: true, ..Options::default() };
-    let hooked = path(space, programs, hook, &options)?;
-    let matched = hooked.rules.iter().filter(|(_, one)| !one.matched.is_empty());
-    let mut list: Vec<RuleAt> = matched.map(|(at, _)| *at).collect();
-    list.reverse();
-    Ok(list)
+impl Hooked {
+    fn nothing() -> Self {
+        Self {
+            may_accept: Set::EMPTY,
+            may_drop: Set::EMPTY,
+            may_reject: Vec::new(),
+            rates: Vec::new(),
+            logs: Vec::new(),
+            unknown: Vec::new(),
+            rules: Vec::new(),
+        }
+    }
 }

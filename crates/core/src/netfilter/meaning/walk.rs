@@ -1,393 +1,276 @@
-//! The walk along the rules of one base chain.
+//! Base chains in order, and the chains they reach.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use segwall_packetset::{Field, GaveUp, Set, Space};
 
-use super::super::model::{Action, Content, Element, Key, Match, Program, Rule, Step, Table, Values, Verdicts};
-use super::keys::{self, Known, Truth, Width};
-use super::mark::{Flows, Mark};
-use super::{Hooked, LogUse, Options, RateUse, Rates, RuleAt, RuleUse, UnknownUse};
+use super::compile::{self, Compiler, TableNames};
+use super::flows::Flows;
+use super::summary::{self, ChainRef, Event, Summary};
+use super::view::{Place, View};
+use super::{Hooked, LogUse, Options, RateUse, RuleAt, RuleUse, UnknownUse};
+use crate::netfilter::{Action, Base, ChainKind, Hook, Nat, Program, Reject, Step, TableFamily};
 
-/// Chains that are jumped into from each other, at most. (The kernel allows 16.)
-const DEPTH_MAX: usize = 64;
-/// Rules that are visited, at most; a rule in a chain that is jumped to twice is visited twice.
-const VISITS_MAX: u64 = 5_000_000;
+/// Events of a rule, with the packets that reach them.
+type Told = BTreeMap<RuleAt, Vec<(Event, Set)>>;
 
-/// Where a walk stands, and what it has seen.
-pub struct Walk<'a> {
-    pub space: &'a mut Space,
-    pub programs: &'a [&'a Program],
-    pub options: &'a Options,
-    pub known: &'a mut Known,
-    pub hooked: &'a mut Hooked,
-    pub program: usize,
-    pub table: usize,
-    /// What this base chain accepts.
-    pub accepted: Flows,
-    /// Translations of this base chain.
-    pub translated: Vec<(super::super::model::Nat, Set)>,
-    pub visits: u64,
-    depth: usize,
+/// A question on its way.
+pub(super) struct Walk<'s, 'p> {
+    pub space: &'s mut Space,
+    pub options: Options,
+    pub programs: Vec<&'p Program>,
+    pub names: Vec<Vec<TableNames<'p>>>,
+    pub compiler: Compiler,
+    /// Whether some rule translates.
+    pub translates: bool,
+    /// Rules that were matched, in order, where they are asked for. Chains are then walked each time they are reached.
+    pub trail: Option<Vec<RuleAt>>,
+    /// Whether packets are forwarded: they lose a hop behind prerouting.
+    pub forwarded: bool,
+    /// Whether nat chains are walked.
+    pub nat: bool,
+    /// Summaries in the order in which they were finished: a chain stands behind those it reaches.
+    pub summaries: Vec<(ChainRef, Summary)>,
+    pub known: BTreeMap<(ChainRef, View), usize>,
+    pub in_progress: BTreeSet<ChainRef>,
+    /// Packets that enter each summary's chain.
+    entering: Vec<Set>,
+    /// Packets on their way between base chains; `None` before the first.
+    flows: Option<Flows>,
+    /// What was said of base chains.
+    told: Told,
+    dropped: Set,
+    rejected: Vec<(Reject, Set)>,
 }
 
-/// Packets that leave a chain without a verdict: at its end, or by `return`.
-type Fell = Flows;
-
-impl<'a> Walk<'a> {
-    pub fn new(
-        space: &'a mut Space,
-        programs: &'a [&'a Program],
-        options: &'a Options,
-        known: &'a mut Known,
-        hooked: &'a mut Hooked,
-        (program, table): (usize, usize),
-    ) -> Self {
+impl<'s, 'p> Walk<'s, 'p> {
+    pub fn new(space: &'s mut Space, programs: &[&'p Program], options: Options) -> Self {
         Self {
             space,
-            programs,
             options,
-            known,
-            hooked,
-            program,
-            table,
-            accepted: Flows::default(),
-            translated: Vec::new(),
-            visits: 0,
-            depth: 0,
+            programs: programs.to_vec(),
+            names: compile::names(programs),
+            compiler: Compiler::default(),
+            translates: translates(programs),
+            trail: None,
+            forwarded: false,
+            nat: false,
+            summaries: Vec::new(),
+            known: BTreeMap::new(),
+            in_progress: BTreeSet::new(),
+            entering: Vec::new(),
+            flows: None,
+            told: Told::new(),
+            dropped: Set::EMPTY,
+            rejected: Vec::new(),
         }
     }
 
-    fn table(&self) -> &'a Table {
-        &self.programs[self.program].tables[self.table]
-    }
-
-    /// Goes through a chain; gives what leaves it without a verdict.
-    pub fn chain(&mut self, chain: usize, entering: Flows) -> Result<Fell, GaveUp> {
-        let mut fell = Fell::default();
-        let mut flows = entering;
-        let rules = &self.table().chains[chain].rules;
-        for (number, rule) in rules.iter().enumerate() {
-            if flows.is_empty() {
-                return Ok(fell);
-            }
-            self.visits += 1;
-            if self.visits > VISITS_MAX {
-                return Err(GaveUp { nodes: self.space.nodes() });
-            }
-            let at = RuleAt { program: self.program, table: self.table, chain, rule: number };
-            flows = self.rule(at, rule, flows, &mut fell)?;
-        }
-        fell.add_all(self.space, &flows)?;
-        Ok(fell)
-    }
-
-    /// One rule; gives what goes on to the next.
-    fn rule(&mut self, at: RuleAt, rule: &'a Rule, flows: Flows, returned: &mut Fell) -> Result<Flows, GaveUp> {
-        let mut next = Flows::default();
-        let mut width = Width::of(self.table().family);
-        let collect = self.options.collect_rules;
-        let reached = if collect { flows.total(self.space)? } else { Set::EMPTY };
-        let mut surely = reached;
-        let mut matched = reached;
-        let mut limited = false;
-        let mut flows = flows;
-        for (number, step) in rule.steps.iter().enumerate() {
-            if flows.is_empty() {
-                matched = Set::EMPTY;
-                surely = Set::EMPTY;
-                break;
-            }
-            match step {
-                Step::Match(condition) => {
-                    limited |= matches!(condition, Match::Rate(_));
-                    let decides = rule.steps[number + 1..].iter().any(decides);
-                    let (keys, truth) = self.condition(at, condition, &flows, width, decides)?;
-                    let (held, missed) = flows.split(self.space, keys, truth)?;
-                    next.add_all(self.space, &missed)?;
-                    if collect {
-                        let missed = missed.total(self.space)?;
-                        surely = self.space.minus(surely, missed)?;
-                        matched = held.total(self.space)?;
-                    }
-                    width = width_after(width, condition);
-                    flows = held;
+    /// Base chains of some kinds at a hook, in order of their priorities.
+    fn bases(&self, hook: Hook, kinds: &[ChainKind]) -> Vec<(Base, ChainRef)> {
+        let mut bases = Vec::new();
+        for (p, program) in self.programs.iter().enumerate() {
+            for (t, table) in program.tables.iter().enumerate() {
+                for (c, chain) in table.chains.iter().enumerate() {
+                    bases.extend(
+                        chain
+                            .base
+                            .filter(|base| base.hook == hook && kinds.contains(&base.kind))
+                            .map(|base| (base, (p, t, c))),
+                    );
                 }
-                Step::Verdicts { keys, entries } => {
-                    // What no entry fits does not match the rule.
-                    let (missed, fits) = self.verdicts(at, keys, entries, flows, width, returned, &mut next)?;
-                    next.add_all(self.space, &missed)?;
-                    if collect {
-                        let missed = missed.total(self.space)?;
-                        matched = self.space.intersect(matched, fits)?;
-                        surely = self.space.minus(surely, missed)?;
-                    }
-                    flows = Flows::default();
+            }
+        }
+        bases.sort_by_key(|(base, at)| (base.priority, *at));
+        bases
+    }
+
+    /// Sends packets (those that the last hook let pass) through the base chains of a hook.
+    pub fn hook(&mut self, hook: Hook, kinds: &[ChainKind]) -> Result<(), GaveUp> {
+        let entering = self.options.entering;
+        self.nat = kinds.contains(&ChainKind::Nat);
+        for (base, chain) in self.bases(hook, kinds) {
+            let seen = match self.programs[chain.0].tables[chain.1].family {
+                TableFamily::Ip => self.space.range(Field::Family, 0, 0)?,
+                TableFamily::Ip6 => self.space.range(Field::Family, 1, 1)?,
+                TableFamily::Inet => Set::ALL,
+                TableFamily::Arp | TableFamily::Bridge | TableFamily::Netdev => continue,
+            };
+            let mut place = Place::of(hook, (!self.nat).then_some(base.priority), self.translates);
+            place.hops = !(self.forwarded && hook == Hook::Prerouting);
+            let flows = self.start(place, entering);
+            let mut after = Flows::default();
+            for (view, set) in flows.iter() {
+                let view = View { place, ..view };
+                let outside = self.space.minus(set, seen)?;
+                after.add(self.space, view, outside)?;
+                let inside = self.space.intersect(set, seen)?;
+                if !inside.is_empty() {
+                    self.base(base, chain, view, inside, &mut after)?;
                 }
-                Step::Do(action) => flows = self.act(at, action, flows, returned, &mut next, limited)?,
             }
+            self.flows = Some(after);
         }
-        if collect {
-            self.hooked.rules.push((at, RuleUse { reached, matched, surely }));
-        }
-        next.add_all(self.space, &flows)?;
-        Ok(next)
-    }
-
-    /// What a condition says; what cannot be decided is written down.
-    fn condition(
-        &mut self,
-        at: RuleAt,
-        condition: &'a Match,
-        flows: &Flows,
-        width: Width,
-        decides: bool,
-    ) -> Result<(&'a [Key], Truth), GaveUp> {
-        match condition {
-            Match::Among { keys, not, values } => {
-                let table = self.table();
-                let place = (self.program, self.table);
-                let truth = match keys::among(self.space, self.known, place, table, keys, values, width)? {
-                    Some(truth) => {
-                        self.in_between(at, keys, truth, flows)?;
-                        truth
-                    }
-                    None => {
-                        let name = match values {
-                            Values::Set(name) => name.as_str(),
-                            Values::Here(_) => "",
-                        };
-                        self.undecided(at, format!("set {name}"), content_unknown(table, name), flows)?;
-                        Truth::UNDECIDED
-                    }
-                };
-                Ok((keys, if *not { truth.not(self.space)? } else { truth }))
-            }
-            Match::Rate(rate) => {
-                let reached = flows.total(self.space)?;
-                self.hooked.rates.push(RateUse { rate: rate.clone(), at, reached, decides });
-                let truth = match (self.options.rates, rate.over) {
-                    (Rates::Within, false) | (Rates::Over, true) => Truth::ALWAYS,
-                    (Rates::Within, true) | (Rates::Over, false) => Truth::NEVER,
-                    (Rates::Unknown, _) => Truth::UNDECIDED,
-                };
-                Ok((&[], truth))
-            }
-            Match::Unknown(unknown) => {
-                self.undecided(at, unknown.text.clone(), unknown.why, flows)?;
-                Ok((&[], Truth::UNDECIDED))
-            }
-        }
-    }
-
-    /// Packets for which keys, or what became of their marks, leave a match open.
-    fn in_between(&mut self, at: RuleAt, keys: &[Key], truth: Truth, flows: &Flows) -> Result<(), GaveUp> {
-        let reached = flows.open(self.space, keys, truth)?;
-        if !reached.is_empty() {
-            let text = keys.iter().map(|key| format!("{key:?}")).collect::<Vec<_>>().join(" . ");
-            self.hooked.unknown.push(UnknownUse { text, why: "not known of every packet", at: Some(at), reached });
+        if self.flows.is_none() {
+            let place = Place::of(hook, Some(0), self.translates);
+            self.flows = Some(self.start(place, entering));
         }
         Ok(())
     }
 
-    fn undecided(&mut self, at: RuleAt, text: String, why: &'static str, flows: &Flows) -> Result<(), GaveUp> {
-        let reached = flows.total(self.space)?;
-        self.hooked.unknown.push(UnknownUse { text, why, at: Some(at), reached });
+    fn start(&mut self, place: Place, entering: Set) -> Flows {
+        self.flows.take().unwrap_or_else(|| Flows::one(View::new(place), entering))
+    }
+
+    fn base(&mut self, base: Base, at: ChainRef, view: View, set: Set, after: &mut Flows) -> Result<(), GaveUp> {
+        let summary = self.chain(at, view, set)?;
+        let end = self.programs[at.0].tables[at.1].chains[at.2].rules.len();
+        let left = summary.returned.all(self.space)?;
+        self.matched(at, end, left);
+        if self.options.collect_rules {
+            self.tell(at, end, Event::Reached, left)?;
+            self.tell(at, end, Event::Matched, left)?;
+        }
+        after.add_all(self.space, &summary.accepted)?;
+        if base.accepts {
+            after.add_all(self.space, &summary.returned)?;
+        } else {
+            self.dropped = self.space.union(self.dropped, left)?;
+        }
+        self.dropped = self.space.union(self.dropped, summary.dropped)?;
+        for (how, set) in summary.rejected {
+            summary::add(self.space, &mut self.rejected, how, set)?;
+        }
+        for (callee, set) in summary.jumps {
+            self.entering[callee] = self.space.union(self.entering[callee], set)?;
+        }
+        for (rule, event, set) in summary.events {
+            self.tell(at, rule, event, set)?;
+        }
         Ok(())
     }
 
-    /// A verdict map; gives what no entry surely fits, and the packets that some entry may fit.
-    #[allow(clippy::too_many_arguments, reason = "the rule's state, which no other step shares")]
-    fn verdicts(
-        &mut self,
-        at: RuleAt,
-        keys: &'a [Key],
-        entries: &'a Verdicts,
-        flows: Flows,
-        width: Width,
-        returned: &mut Fell,
-        next: &mut Flows,
-    ) -> Result<(Flows, Set), GaveUp> {
-        let list: &'a [(Element, Action)] = match entries {
-            Verdicts::Here(list) => list,
-            Verdicts::Map(name) => {
-                let content = self.table().sets.iter().find(|set| set.name == *name).map(|set| &set.content);
-                match content {
-                    Some(Content::Verdicts(list)) => list,
-                    Some(Content::Elements(_) | Content::Unknown(_)) | None => {
-                        // Anything may stand in it.
-                        let why = content_unknown(self.table(), name);
-                        self.undecided(at, format!("map {name}"), why, &flows)?;
-                        self.anything(at, &flows)?;
-                        return Ok((flows, Set::ALL));
-                    }
+    /// Notes a rule that packets matched.
+    pub fn matched(&mut self, (program, table, chain): ChainRef, rule: usize, set: Set) {
+        if let (Some(trail), false) = (&mut self.trail, set.is_empty()) {
+            trail.push(RuleAt { program, table, chain, rule });
+        }
+    }
+
+    fn tell(&mut self, at: ChainRef, rule: usize, event: Event, set: Set) -> Result<(), GaveUp> {
+        let (program, table, chain) = at;
+        let events = self.told.entry(RuleAt { program, table, chain, rule }).or_default();
+        summary::add(self.space, events, event, set)
+    }
+
+    /// Keeps what a chain does to all packets.
+    pub fn keep(&mut self, at: ChainRef, view: View, summary: Summary) -> usize {
+        let number = self.summaries.len();
+        self.summaries.push((at, summary));
+        self.entering.push(Set::EMPTY);
+        self.known.insert((at, view), number);
+        number
+    }
+
+    /// Hands what entered each chain on to the chains behind it, callers first.
+    fn spread(&mut self) -> Result<(), GaveUp> {
+        for number in (0..self.summaries.len()).rev() {
+            let entering = std::mem::replace(&mut self.entering[number], Set::EMPTY);
+            if entering.is_empty() {
+                continue;
+            }
+            let at = self.summaries[number].0;
+            let jumps = self.summaries[number].1.jumps.clone();
+            for (callee, set) in jumps {
+                let set = self.space.intersect(set, entering)?;
+                self.entering[callee] = self.space.union(self.entering[callee], set)?;
+            }
+            let events = self.summaries[number].1.events.clone();
+            for (rule, event, set) in events {
+                let set = self.space.intersect(set, entering)?;
+                self.tell(at, rule, event, set)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Packets that are still on their way are lost to this set.
+    pub fn drop_within(&mut self, set: Set) -> Result<(), GaveUp> {
+        self.dropped = self.space.union(self.dropped, set)?;
+        Ok(())
+    }
+
+    /// Packets outside do not come further.
+    pub fn keep_within(&mut self, set: Set) -> Result<(), GaveUp> {
+        if let Some(flows) = self.flows.take() {
+            self.flows = Some(flows.within(self.space, set)?);
+        }
+        Ok(())
+    }
+
+    /// Packets that passed so far.
+    pub fn passed(&mut self) -> Result<Set, GaveUp> {
+        match &self.flows {
+            Some(flows) => flows.clone().all(self.space),
+            None => Ok(self.options.entering),
+        }
+    }
+
+    /// Translations that were met.
+    pub fn translated(&mut self) -> Result<Vec<(Nat, Set)>, GaveUp> {
+        self.spread()?;
+        let mut list = Vec::new();
+        for events in self.told.values() {
+            for (event, set) in events {
+                if let Event::Translated(nat) = event {
+                    summary::add(self.space, &mut list, nat.clone(), *set)?;
                 }
             }
-        };
-        // Entries with one verdict are one set. One that fits everything is for what no other fits.
-        let mut groups: Vec<(&'a Action, Vec<&'a Element>)> = Vec::new();
-        let catches_all = |(element, _): &&'a (Element, Action)| {
-            keys.iter().zip(element).all(|(key, (first, last))| *first == 0 && *last >= keys::max(*key))
-        };
-        let (last, first): (Vec<_>, Vec<_>) = list.iter().partition(catches_all);
-        for (element, action) in first {
-            match groups.iter_mut().find(|(known, _)| *known == action) {
-                Some((_, elements)) => elements.push(element),
-                None => groups.push((action, vec![element])),
+        }
+        Ok(list)
+    }
+
+    /// All that was found.
+    pub fn finish(mut self) -> Result<Hooked, GaveUp> {
+        self.spread()?;
+        let may_accept = self.passed()?;
+        let mut hooked = Hooked { may_accept, may_drop: self.dropped, may_reject: self.rejected, ..Hooked::nothing() };
+        for (at, events) in self.told {
+            let mut used = RuleUse { reached: Set::EMPTY, matched: Set::EMPTY, surely: Set::EMPTY };
+            let mut missed = Set::EMPTY;
+            for (event, reached) in events {
+                match event {
+                    Event::Rate { rate, decides } => hooked.rates.push(RateUse { rate, at, reached, decides }),
+                    Event::Log { log, limited } => hooked.logs.push(LogUse { log, at, reached, limited }),
+                    Event::Unknown(unknown) => {
+                        let (text, why) = (unknown.text, unknown.why);
+                        hooked.unknown.push(UnknownUse { text, why, at: Some(at), reached });
+                    }
+                    Event::Reached => used.reached = reached,
+                    Event::Matched => used.matched = reached,
+                    Event::Missed => missed = reached,
+                    Event::Translated(_) => {}
+                }
+            }
+            if self.options.collect_rules && !used.reached.is_empty() {
+                used.surely = self.space.minus(used.reached, missed)?;
+                hooked.rules.push((at, used));
             }
         }
-        groups.extend(last.into_iter().map(|(element, action)| (action, vec![element])));
-        let mut rest = flows;
-        let mut fits = Set::EMPTY;
-        for (action, elements) in groups {
-            let truth = keys::elements_of(self.space, keys, elements.into_iter(), width)?;
-            self.in_between(at, keys, truth, &rest)?;
-            let (held, missed) = rest.split(self.space, keys, truth)?;
-            fits = self.space.union(fits, truth.may)?;
-            rest = missed;
-            let on = self.act(at, action, held, returned, next, false)?;
-            next.add_all(self.space, &on)?;
-        }
-        Ok((rest, fits))
-    }
-
-    /// One action; gives what goes on behind it in the rule.
-    fn act(
-        &mut self,
-        at: RuleAt,
-        action: &'a Action,
-        flows: Flows,
-        returned: &mut Fell,
-        next: &mut Flows,
-        limited: bool,
-    ) -> Result<Flows, GaveUp> {
-        if flows.is_empty() {
-            return Ok(flows);
-        }
-        match action {
-            Action::Accept => self.accept(&flows)?,
-            Action::Drop => self.drop(&flows)?,
-            Action::Reject(how) => {
-                let set = flows.total(self.space)?;
-                self.hooked.may_reject.push((*how, set));
-                self.drop(&flows)?;
-            }
-            Action::Return => returned.add_all(self.space, &flows)?,
-            Action::Jump(name) => {
-                let fell = self.jump(at, name, flows)?;
-                next.add_all(self.space, &fell)?;
-            }
-            Action::Goto(name) => {
-                let fell = self.jump(at, name, flows)?;
-                returned.add_all(self.space, &fell)?;
-            }
-            Action::Continue => next.add_all(self.space, &flows)?,
-            Action::Queue { bypass } => {
-                let text = if *bypass { "queue bypass" } else { "queue" };
-                self.undecided(at, text.to_owned(), "a program decides", &flows)?;
-                self.accept(&flows)?;
-                self.drop(&flows)?;
-            }
-            Action::Log(log) => {
-                let reached = flows.total(self.space)?;
-                self.hooked.logs.push(LogUse { log: log.clone(), at, reached, limited });
-                return Ok(flows);
-            }
-            Action::Nothing => return Ok(flows),
-            Action::NoTrack => {
-                let set = flows.total(self.space)?;
-                self.hooked.may_untrack = self.space.union(self.hooked.may_untrack, set)?;
-                return Ok(flows);
-            }
-            Action::ForgetMark => return flows.marked(self.space, |_| Mark::Unknown),
-            Action::SetMark { value, mask } => {
-                return flows.marked(self.space, |mark| mark.replaced(*value, *mask));
-            }
-            Action::Nat(nat) => {
-                let set = flows.total(self.space)?;
-                self.translated.push((nat.clone(), set));
-                self.accept(&flows)?;
-            }
-            Action::Unknown(unknown) => {
-                self.undecided(at, unknown.text.clone(), unknown.why, &flows)?;
-                self.anything(at, &flows)?;
-                return flows.marked(self.space, |_| Mark::Unknown);
-            }
-        }
-        Ok(Flows::default())
-    }
-
-    fn accept(&mut self, flows: &Flows) -> Result<(), GaveUp> {
-        self.accepted.add_all(self.space, flows)
-    }
-
-    fn drop(&mut self, flows: &Flows) -> Result<(), GaveUp> {
-        let set = flows.total(self.space)?;
-        self.hooked.may_drop = self.space.union(self.hooked.may_drop, set)?;
-        Ok(())
-    }
-
-    /// Whatever an unknown action does, it may accept or drop.
-    fn anything(&mut self, _at: RuleAt, flows: &Flows) -> Result<(), GaveUp> {
-        let changed = flows.marked(self.space, |_| Mark::Unknown)?;
-        self.accept(&changed)?;
-        self.drop(flows)
-    }
-
-    fn jump(&mut self, at: RuleAt, name: &str, flows: Flows) -> Result<Flows, GaveUp> {
-        let chain = self.table().chains.iter().position(|chain| chain.name == name);
-        let Some(chain) = chain.filter(|_| self.depth < DEPTH_MAX) else {
-            let why = if chain.is_none() { "no such chain" } else { "chains that jump into each other" };
-            self.undecided(at, format!("jump {name}"), why, &flows)?;
-            self.anything(at, &flows)?;
-            return Ok(flows);
-        };
-        self.depth += 1;
-        let fell = self.chain(chain, flows);
-        self.depth -= 1;
-        fell
+        Ok(hooked)
     }
 }
 
-/// Whether a verdict can come of it.
-fn decides(step: &Step) -> bool {
-    match step {
-        Step::Match(_) => false,
-        Step::Verdicts { .. } => true,
-        Step::Do(action) => match action {
-            Action::Continue | Action::Log(_) | Action::Nothing => false,
-            Action::Accept
-            | Action::Drop
-            | Action::Reject(_)
-            | Action::Return
-            | Action::Jump(_)
-            | Action::Goto(_)
-            | Action::Queue { .. }
-            | Action::SetMark { .. }
-            | Action::ForgetMark
-            | Action::NoTrack
-            | Action::Nat(_)
-            | Action::Unknown(_) => true,
-        },
-    }
-}
-
-/// After a match on the family, how wide addresses are.
-fn width_after(width: Width, condition: &Match) -> Width {
-    match condition {
-        Match::Among { keys, not: false, values: Values::Here(elements) } => match (&keys[..], &elements[..]) {
-            ([Key::Field(Field::Family)], [element]) => match element[..] {
-                [(0, 0)] => Width::Bits32,
-                [(1, 1)] => Width::Bits128,
-                _ => width,
-            },
-            _ => width,
-        },
-        _ => width,
-    }
-}
-
-fn content_unknown(table: &Table, name: &str) -> &'static str {
-    match table.sets.iter().find(|set| set.name == name).map(|set| &set.content) {
-        Some(Content::Unknown(why)) => why,
-        Some(Content::Elements(_) | Content::Verdicts(_)) | None => "nobody knows what is in it",
-    }
+/// Whether any rule translates.
+fn translates(programs: &[&Program]) -> bool {
+    let acts = |step: &Step| match step {
+        Step::Do(Action::Nat(_)) => true,
+        Step::Do(_) | Step::Match(_) => false,
+        // Entries of a nat chain's map may.
+        Step::Verdicts { .. } => false,
+    };
+    programs.iter().flat_map(|program| &program.tables).flat_map(|table| &table.chains).any(|chain| {
+        chain.base.is_some_and(|base| base.kind == ChainKind::Nat) && !chain.rules.is_empty()
+            || chain.rules.iter().flat_map(|rule| &rule.steps).any(acts)
+    })
 }
