@@ -301,6 +301,37 @@ fn pages_and_drawings_leave_foreign_files_alone() {
 }
 
 #[test]
+fn what_is_rendered_is_proved_and_what_is_spoilt_refuted() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let name = dir.path().to_str().expect("UTF-8");
+    assert_eq!(code(&run(&["render", "--output", name, TUTORIAL])), 0);
+    let [v4, v6] = ["iptables.rules", "ip6tables.rules"].map(|file| format!("{name}/{file}"));
+    let prove = || run(&["prove", TUTORIAL, &v4, &v6]);
+    assert_eq!(code(&prove()), 0, "{}", stdout(&prove()));
+    let text = std::fs::read_to_string(&v4).expect("there");
+    let write = |text: &str| std::fs::write(&v4, text).expect("written");
+    // The resolver's port, one too many.
+    let spoilt = text.replacen("--dport 53 ", "--dport 53:54 ", 1);
+    assert_ne!(text, spoilt);
+    write(&spoilt);
+    let refuted = prove();
+    assert_eq!(code(&refuted), 1);
+    assert!(stdout(&refuted).contains(":54,"), "a packet to that port: {}", stdout(&refuted));
+    // What the model has no words for decides nothing, and says so.
+    let unsure = text.replacen("--dport 53 ", "--dport 53 -m string --string x --algo bm ", 1);
+    assert_ne!(text, unsure);
+    write(&unsure);
+    let undetermined = prove();
+    assert_eq!(code(&undetermined), 3, "{}", stdout(&undetermined));
+    assert!(stdout(&undetermined).contains("string"), "{}", stdout(&undetermined));
+    // IPv6 that nobody filters is open.
+    write(&text);
+    let alone = run(&["prove", TUTORIAL, &v4]);
+    assert_eq!(code(&alone), 1);
+    assert!(stdout(&alone).contains('['), "a packet of IPv6: {}", stdout(&alone));
+}
+
+#[test]
 fn a_page_tells_what_was_proved() {
     let dir = tempfile::tempdir().expect("a folder");
     let name = dir.path().to_str().expect("UTF-8");
