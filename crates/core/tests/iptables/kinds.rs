@@ -10,7 +10,7 @@ fn one(table: &str, chain: &str, rule: &str) -> String {
     let text = format!("*{table}\n:{chain} ACCEPT\n-A {chain} {rule}\nCOMMIT\n");
     let source = Source::new("x", text);
     let program = read_iptables_save(&source, TableFamily::Ip);
-    let notes: Vec<_> = program.notes.iter().filter(|note| note.text.starts_with("the table") == false).collect();
+    let notes: Vec<_> = program.notes.iter().filter(|note| !note.text.starts_with("the table")).collect();
     assert!(notes.is_empty(), "{rule}: {notes:?}");
     let rules = show::rules(&program);
     assert_eq!(rules.len(), 1, "{rule}");

@@ -154,7 +154,7 @@ fn untrack(shots: &mut [Shot], texts: &[String; 2]) {
         let (first, last) = ports.split_once(':').unwrap_or((ports, ports));
         let range = first.parse::<u128>().unwrap()..=last.parse::<u128>().unwrap();
         if shot.proto() == proto::TCP && range.contains(&shot.point.get(Field::Dport)) {
-            shot.point = shot.point.clone().with(Field::State, UNTRACKED);
+            shot.point = shot.point.with(Field::State, UNTRACKED);
         }
     }
 }
