@@ -301,6 +301,35 @@ fn pages_and_drawings_leave_foreign_files_alone() {
 }
 
 #[test]
+fn a_page_tells_what_was_proved() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let name = dir.path().to_str().expect("UTF-8");
+    let policy = format!("{name}/policy.toml");
+    let text = "[segments.a]\ninterface = \"a0\"\nsubnets = [\"10.0.0.0/24\"]\n\n\
+                [segments.b]\ninterface = \"b0\"\nsubnets = [\"10.0.1.0/24\"]\n\n\
+                [[accept]]\nfrom = \"a\"\nto = \"b\"\nservice = \"ssh\"\n";
+    std::fs::write(&policy, text).expect("written");
+    assert_eq!(code(&run(&["render", "--output", name, &policy])), 0);
+    let [v4, v6] = ["iptables.rules", "ip6tables.rules"].map(|file| format!("{name}/{file}"));
+    let page = || run(&["docs", "--against", &v4, "--against", &v6, &policy]);
+    let proved = page();
+    assert_eq!((code(&proved), stderr(&proved)), (0, String::new()));
+    let told = |output: &Output, words: &str| assert!(stdout(output).contains(words), "{words}: {}", stdout(output));
+    told(&proved, "\n**proved**: ");
+    told(&proved, "treats every packet of the model as this policy says.");
+    assert_eq!(stdout(&proved), stdout(&page()), "files give the same bytes again, so there is no date");
+    let text = std::fs::read_to_string(&v4).expect("there");
+    let spoilt = text.replace("--dport 22 ", "--dport 23 ");
+    assert_ne!(text, spoilt);
+    std::fs::write(&v4, spoilt).expect("written");
+    let refuted = page();
+    assert_eq!(code(&refuted), 0, "the page is made, and says so");
+    told(&refuted, "\n**refuted**: ");
+    let beside = run(&["docs", "--against", "kernel", "--against", &v4, &policy]);
+    assert_eq!(code(&beside), 2);
+}
+
+#[test]
 fn a_page_of_standard_input_names_no_file() {
     let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(TUTORIAL)).expect("committed");
     let page = stdout(&with_stdin(&["docs", "-"], &text));

@@ -38,9 +38,11 @@ enum Format {
 
 /// Runs it.
 pub fn run(args: Args) -> Result<Answer, Failure> {
-    pages::make(args.policy, args.output.as_deref(), |network| match args.format {
-        Format::Svg => diagram::svg(network),
-        Format::Mermaid => diagram::mermaid(network),
-        Format::Dot => diagram::dot(network),
+    pages::make(args.policy, args.output.as_deref(), |_, network| {
+        Ok(match args.format {
+            Format::Svg => diagram::svg(network),
+            Format::Mermaid => diagram::mermaid(network),
+            Format::Dot => diagram::dot(network),
+        })
     })
 }

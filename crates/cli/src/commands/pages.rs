@@ -7,6 +7,7 @@ use segwall_core::report::{self, Network};
 use crate::args::{Format, PolicyArg};
 use crate::exit::{Answer, Failure};
 use crate::input::Location;
+use crate::load::Checked;
 use crate::text::Escaped;
 use crate::{clock, load, ours, out};
 
@@ -14,7 +15,7 @@ use crate::{clock, load, ours, out};
 pub fn make(
     policy: PolicyArg,
     output: Option<&Path>,
-    text: impl FnOnce(&Network<'_>) -> String,
+    text: impl FnOnce(&Checked, &Network<'_>) -> Result<String, Failure>,
 ) -> Result<Answer, Failure> {
     const HELP: &str = "Segwall did not write it: name another file, or move it away";
     let location = Location::of(policy.policy);
@@ -24,7 +25,7 @@ pub fn make(
         Err(answer) => return Ok(answer),
     };
     let network = report::network(&checked.policy, &checked.ruleset, &checked.source, clock::now());
-    let text = text(&network);
+    let text = text(&checked, &network)?;
     match output {
         None => out::print_plain(&text)?,
         Some(path) => {

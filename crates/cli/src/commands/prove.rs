@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::args::{Format, PolicyArg};
 use crate::exit::{Answer, Failure};
 use crate::input::Location;
+use crate::load::Checked;
 use crate::out::{BAD, CARE, GOOD, STRONG};
 use crate::text::{Escaped, count};
 use crate::{clock, foreign, json, load, out};
@@ -93,16 +94,28 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
         Ok(checked) => checked,
         Err(answer) => return Ok(answer),
     };
+    let (answer, data) = compare(&checked, args.rulesets)?;
+    match args.format {
+        Format::Json => json::print("prove", answer, Vec::new(), Some(data)),
+        Format::Text => {
+            out::print(&text(&data, checked.source.name()))?;
+            Ok(answer)
+        }
+    }
+}
+
+/// Compares a policy with rule sets, or with what the kernel holds where none is named.
+pub fn compare(checked: &Checked, rulesets: Vec<PathBuf>) -> Result<(Answer, Data), Failure> {
     let now = clock::now();
     let mut against = Vec::new();
     let mut reasons = Vec::new();
     let mut programs = Vec::new();
-    if args.rulesets.is_empty() {
+    if rulesets.is_empty() {
         programs.push(foreign::kernel()?);
         against.push("the kernel".to_owned());
         reasons.extend(segwall_host::others::filters());
     }
-    for path in args.rulesets {
+    for path in rulesets {
         let rules = foreign::read(path)?;
         against.push(format!("{} ({})", rules.source.name(), rules.kind.words()));
         reasons.extend(rules.not_understood());
@@ -138,13 +151,7 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
     };
     let data =
         Data { answer: word, at: clock::second(now), against, differences, reasons, not_covered: NOT_COVERED.to_vec() };
-    match args.format {
-        Format::Json => json::print("prove", answer, Vec::new(), Some(data)),
-        Format::Text => {
-            out::print(&text(&data, checked.source.name()))?;
-            Ok(answer)
-        }
-    }
+    Ok((answer, data))
 }
 
 fn rules_of(one: &Refutation, programs: &[&Program]) -> Vec<String> {

@@ -57,6 +57,9 @@ fn with_words(reach: &Reach) -> Markup {
 }
 
 fn tone(pair: &Pair) -> &'static str {
+    if pair.phrases.iter().all(|phrase| phrase.text.starts_with("rejected: ")) {
+        return "refused";
+    }
     match (pair.everything, pair.phrases.iter().all(|phrase| phrase.lines.is_empty())) {
         (_, true) => "unasked",
         (true, false) => "all",

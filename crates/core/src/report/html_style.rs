@@ -25,6 +25,7 @@ td{overflow-wrap:break-word;max-width:60ch}
 tr:target td,tr:target th{outline:2px solid var(--link)}
 .quiet,.unasked,.none{color:var(--quiet)}
 .reach td{min-width:8ch}
+.reach thead th{white-space:nowrap}
 .reach .all{background:var(--all)}
 .reach .some{background:var(--some)}
 .none{text-align:center}

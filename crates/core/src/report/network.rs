@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use super::reach::{Reach, reach};
-use crate::analysis::{Matrix, check, codes, flow_words, matrix};
+use crate::analysis::{Matrix, check, codes, flow_words, matrix, with_stand_ins};
 use crate::diag::Diagnostic;
 use crate::policy::{Expect, Policy, Verdict};
-use crate::ruleset::{At, Ruleset};
+use crate::ruleset::{At, Rule, Ruleset};
 use crate::source::Source;
 
 /// A policy with what it comes to, worked out once for all pages and drawings.
@@ -36,8 +36,8 @@ pub enum Claim {
     Fails {
         /// The flow, and what becomes of it.
         how: String,
-        /// The rule that decides so, where one does.
-        line: Option<u32>,
+        /// Rules that do so, whenever they are in force.
+        lines: Vec<u32>,
     },
     /// It is too large to decide.
     Undecided,
@@ -70,7 +70,7 @@ pub fn network<'n>(policy: &'n Policy, ruleset: &'n Ruleset, source: &'n Source,
         .map(|expect| {
             let of = |code| findings.iter().find(|finding| finding.code == code && finding.span == expect.span);
             match (of(codes::EXPECT_FAILED), of(codes::UNDECIDED)) {
-                (Some(finding), _) => failed(ruleset, source, expect, finding),
+                (Some(finding), _) => failed(ruleset, now, expect, finding),
                 (None, Some(_)) => Claim::Undecided,
                 (None, None) => Claim::Holds,
             }
@@ -80,11 +80,19 @@ pub fn network<'n>(policy: &'n Policy, ruleset: &'n Ruleset, source: &'n Source,
 }
 
 /// The finding without its instant: a page has no date.
-fn failed(ruleset: &Ruleset, source: &Source, expect: &Expect, finding: &Diagnostic) -> Claim {
-    let became = if expect.verdict == Verdict::Accept { "is not always accepted" } else { "is accepted" };
-    let how = match &finding.witness {
-        Some(flow) => format!("{} {became}", flow_words(ruleset, flow)),
-        None => finding.message.clone(),
+fn failed(ruleset: &Ruleset, now: Timestamp, expect: &Expect, finding: &Diagnostic) -> Claim {
+    let Some(flow) = &finding.witness else {
+        return Claim::Fails { how: finding.message.clone(), lines: Vec::new() };
     };
-    Claim::Fails { how, line: finding.labels.first().map(|label| source.line(label.span.start)) }
+    let wants_accept = expect.verdict == Verdict::Accept;
+    let became = if wants_accept { "is not always accepted" } else { "is accepted" };
+    let ruleset = with_stand_ins(ruleset);
+    let breaks = |rule: &&Rule| {
+        rule.line > 0
+            && (rule.verdict == Verdict::Accept) != wants_accept
+            && rule.when.until.is_none_or(|until| until > now)
+            && rule.boxes.iter().any(|flow_box| ruleset.box_covers(flow_box, flow))
+    };
+    let lines = ruleset.rules.iter().filter(breaks).map(|rule| rule.line).collect();
+    Claim::Fails { how: format!("{} {became}", flow_words(&ruleset, flow)), lines }
 }

@@ -150,10 +150,10 @@ pub(super) fn expectations(network: &Network<'_>, words: &Words<'_>) -> Section 
         let claimed = if expect.verdict == Verdict::Accept { "is accepted" } else { "is not accepted" };
         let outcome = match claim {
             Claim::Holds => vec![Part::Badge(Tone::Good, "holds")],
-            Claim::Fails { how, line } => {
+            Claim::Fails { how, lines } => {
                 let mut outcome = vec![Part::Badge(Tone::Bad, "fails"), Part::Text(format!(": {how}"))];
-                if let Some(line) = line {
-                    outcome.extend([Part::Text(" (".to_owned()), Part::Rule(*line), Part::Text(")".to_owned())]);
+                for line in lines {
+                    outcome.extend([Part::Text(", ".to_owned()), Part::Rule(*line)]);
                 }
                 outcome
             }

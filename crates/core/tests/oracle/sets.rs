@@ -42,8 +42,8 @@ fn point_of(ruleset: &Ruleset, packet: &Packet, hook: Hook, now: Option<Timestam
     let flow = &packet.flow;
     let name = |place| match place {
         Place::Gateway => 0,
-        Place::Elsewhere => interface("elsewhere0").unwrap(),
-        Place::Interface(id) => interface(&ruleset.interface(id).name).unwrap(),
+        Place::Elsewhere => interface("elsewhere0").expect("a name"),
+        Place::Interface(id) => interface(&ruleset.interface(id).name).expect("a name"),
     };
     let own = |addr: IpAddr, here: bool| {
         let local = ruleset.interface_ids().any(|(id, interface)| {
@@ -66,7 +66,7 @@ fn point_of(ruleset: &Ruleset, packet: &Packet, hook: Hook, now: Option<Timestam
         )
         .with(Field::Proto, u128::from(flow.proto))
         .with(Field::In, if hook == Hook::Output { 0 } else { name(flow.input) })
-        .with(Field::Out, if loops { interface("lo").unwrap() } else { name(flow.output) })
+        .with(Field::Out, if loops { interface("lo").expect("a name") } else { name(flow.output) })
         .with(Field::Src, number(flow.src))
         .with(Field::Dst, number(flow.dst))
         .with(Field::SrcType, own(flow.src, false))

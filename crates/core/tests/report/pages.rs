@@ -120,7 +120,7 @@ fn what_has_ended_is_not_told_as_reach() {
     assert!(page.contains("expired: last valid day 2026-11-24"), "{page}");
     assert!(page.contains("| last valid day 2026-11-25 |"), "{page}");
     // The first expectation is broken while the second accept lasts.
-    assert!(page.contains("port 8444 is accepted (line "), "{page}");
+    assert!(page.contains("port 8444 is accepted, line "), "{page}");
 }
 
 #[test]

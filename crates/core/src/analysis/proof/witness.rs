@@ -95,7 +95,7 @@ pub fn witness(ruleset: &Ruleset, hook: Hook, point: &Point) -> Witness {
         input: name(Field::In),
         output: name(Field::Out),
         hops: small(point, Field::Hops),
-        point: point.clone(),
+        point: *point,
     }
 }
 

@@ -14,6 +14,7 @@ const DESTINATION_NAT: i32 = -100;
 const CONNECTION_TRACKING: i32 = -200;
 /// Connection state before that: no connection is attached.
 const INVALID: u128 = 3;
+const UNTRACKED: u128 = 4;
 
 /// What the chains that filter at one hook do. Every one of them has to accept.
 ///
@@ -36,14 +37,13 @@ pub fn filter(space: &mut Space, programs: &[&Program], hook: Hook, options: &Op
 pub fn path(space: &mut Space, programs: &[&Program], hook: Hook, options: &Options) -> Result<Hooked, GaveUp> {
     let mut known = Known::new();
     let mut hooked = nothing();
-    let mut flows = Flows::of(options.entering);
-    if matches!(hook, Hook::Input | Hook::Forward) {
-        before_routing(space, programs, options, &mut known, &mut hooked)?;
-        let stopped = must_drop(space, &hooked)?;
-        let passed = space.minus(options.entering, stopped)?;
-        flows = Flows::of(passed);
-    }
-    flows = at_hook(space, programs, hook, options, &mut known, &mut hooked, flows, &|_| true)?;
+    before(space, programs, hook, options, &mut known, &mut hooked)?;
+    let stopped = must_drop(space, &hooked)?;
+    let passed = space.minus(options.entering, stopped)?;
+    let undecided = !hooked.unknown.is_empty();
+    let mut flows = Flows::of(passed);
+    let later = |priority| hook != Hook::Output || priority > CONNECTION_TRACKING;
+    flows = at_hook(space, programs, hook, options, &mut known, &mut hooked, flows, &later)?;
     if matches!(hook, Hook::Forward | Hook::Output) {
         flows = at_hook(space, programs, Hook::Postrouting, options, &mut known, &mut hooked, flows, &|_| true)?;
     }
@@ -52,13 +52,36 @@ pub fn path(space: &mut Space, programs: &[&Program], hook: Hook, options: &Opti
     if hooked.unknown.iter().any(|one| one.at.is_none()) {
         hooked.may_drop = space.union(hooked.may_drop, options.entering)?;
     }
+    untracked(space, &mut hooked, undecided)?;
     Ok(hooked)
+}
+
+/// What connection tracking is told to leave alone meets the rules as untracked, whatever its state would be. The sets
+/// speak of the state that it would have.
+fn untracked(space: &mut Space, hooked: &mut Hooked, undecided: bool) -> Result<(), GaveUp> {
+    let alone = hooked.may_untrack;
+    if alone.is_empty() {
+        return Ok(());
+    }
+    let rejects = hooked.may_reject.iter_mut().map(|(_, set)| set);
+    let rates = hooked.rates.iter_mut().map(|one| &mut one.reached);
+    let logs = hooked.logs.iter_mut().map(|one| &mut one.reached);
+    let unknown = hooked.unknown.iter_mut().map(|one| &mut one.reached);
+    let verdicts = [&mut hooked.may_accept, &mut hooked.may_drop].into_iter();
+    for set in verdicts.chain(rejects).chain(rates).chain(logs).chain(unknown) {
+        let then = space.restrict(*set, Field::State, UNTRACKED)?;
+        let then = space.intersect(then, alone)?;
+        let tracked = if undecided { *set } else { space.minus(*set, alone)? };
+        *set = space.union(tracked, then)?;
+    }
+    Ok(())
 }
 
 fn nothing() -> Hooked {
     Hooked {
         may_accept: Set::EMPTY,
         may_drop: Set::EMPTY,
+        may_untrack: Set::EMPTY,
         may_reject: Vec::new(),
         rates: Vec::new(),
         logs: Vec::new(),
@@ -162,18 +185,22 @@ fn must_drop(space: &mut Space, hooked: &Hooked) -> Result<Set, GaveUp> {
     space.minus(hooked.may_drop, hooked.may_accept)
 }
 
-/// The filtering chains before routing. There a packet has no output interface yet; before connection tracking it has no
-/// state, and before destinations are translated it has the destination that was sent.
-fn before_routing(
+/// The filtering chains before routing, and of what the box sends those before connection tracking. Before routing a
+/// packet has no output interface yet; before connection tracking it has no state, and before destinations are
+/// translated it has the destination that was sent.
+fn before(
     space: &mut Space,
     programs: &[&Program],
+    hook: Hook,
     options: &Options,
     known: &mut Known,
     hooked: &mut Hooked,
 ) -> Result<(), GaveUp> {
     let mut may_accept = Set::ALL;
     let mut may_drop = Set::EMPTY;
-    for base in bases(programs, Hook::Prerouting, &|kind| kind != ChainKind::Nat) {
+    let from = if hook == Hook::Output { Hook::Output } else { Hook::Prerouting };
+    let early = |base: &BaseAt| from == Hook::Prerouting || base.priority <= CONNECTION_TRACKING;
+    for base in bases(programs, from, &|kind| kind != ChainKind::Nat).into_iter().filter(early) {
         let program = programs[base.program];
         if program.tables[base.table].chains[base.chain].rules.is_empty()
             && program.tables[base.table].chains[base.chain].base.is_some_and(|base| base.accepts)
@@ -184,11 +211,15 @@ fn before_routing(
         let whole = Options { entering: Set::ALL, ..*options };
         let flows = base_chain(space, programs, &whole, known, &mut here, Flows::of(Set::ALL), &base)?;
         let accept = flows.total(space)?;
-        let translated = base.priority > DESTINATION_NAT;
+        let translated = from == Hook::Output || base.priority > DESTINATION_NAT;
         let tracked = base.priority > CONNECTION_TRACKING;
-        let seen = |space: &mut Space, set: Set| as_at_hook(space, set, translated, tracked);
+        let seen = |space: &mut Space, set: Set| as_at_hook(space, set, from, translated, tracked);
         let accept = seen(space, accept)?;
         let drop = seen(space, here.may_drop)?;
+        if !tracked {
+            let alone = seen(space, here.may_untrack)?;
+            hooked.may_untrack = space.union(hooked.may_untrack, alone)?;
+        }
         let mut rejects = Vec::new();
         for (how, set) in here.may_reject {
             rejects.push((how, seen(space, set)?));
@@ -221,8 +252,8 @@ fn before_routing(
 }
 
 /// A set in the coordinates of the prerouting hook in those of the hook that follows.
-fn as_at_hook(space: &mut Space, set: Set, translated: bool, tracked: bool) -> Result<Set, GaveUp> {
-    let mut set = space.restrict(set, Field::Out, 0)?;
+fn as_at_hook(space: &mut Space, set: Set, from: Hook, translated: bool, tracked: bool) -> Result<Set, GaveUp> {
+    let mut set = if from == Hook::Prerouting { space.restrict(set, Field::Out, 0)? } else { set };
     if !tracked {
         set = space.restrict(set, Field::State, INVALID)?;
     }

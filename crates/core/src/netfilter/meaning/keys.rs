@@ -48,6 +48,16 @@ impl Width {
     }
 }
 
+/// The highest value of a key.
+pub fn max(key: Key) -> u128 {
+    match key {
+        Key::Field(field) => field.max(),
+        Key::Masked(field, mask) => field.max() & mask,
+        Key::TransportSource | Key::TransportDestination | Key::SentPort => Field::Dport.max(),
+        Key::SentDestination => u128::from(u32::MAX),
+    }
+}
+
 /// Named sets that were worked out before: table, set, keys.
 pub type Known = BTreeMap<(usize, usize, String, Vec<Key>, Width), Option<Truth>>;
 

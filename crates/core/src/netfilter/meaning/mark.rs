@@ -85,6 +85,18 @@ impl Flows {
         more.iter().try_for_each(|(mark, set)| self.add(space, mark, set))
     }
 
+    /// Those whose marks leave a condition about these keys open.
+    pub fn open(&self, space: &mut Space, keys: &[Key], truth: Truth) -> Result<Set, GaveUp> {
+        let mut open = Set::EMPTY;
+        for (mark, set) in self.iter() {
+            let truth = mark.before(space, keys, truth)?;
+            let here = space.minus(truth.may, truth.must)?;
+            let here = space.intersect(here, set)?;
+            open = space.union(open, here)?;
+        }
+        Ok(open)
+    }
+
     /// All of them, whatever their marks.
     pub fn total(&self, space: &mut Space) -> Result<Set, GaveUp> {
         let sets: Vec<Set> = self.0.values().copied().collect();

@@ -126,6 +126,8 @@ pub struct Hooked {
     pub logs: Vec<LogUse>,
     /// What was not decided.
     pub unknown: Vec<UnknownUse>,
+    /// Packets that connection tracking is told to leave alone.
+    pub may_untrack: Set,
     /// Rules that were reached, in the order of the walk: one entry for each time.
     pub rules: Vec<(RuleAt, RuleUse)>,
 }

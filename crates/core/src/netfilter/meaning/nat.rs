@@ -49,6 +49,7 @@ pub fn translation(space: &mut Space, programs: &[&Program], hook: Hook) -> Resu
         let mut hooked = Hooked {
             may_accept: Set::EMPTY,
             may_drop: Set::EMPTY,
+            may_untrack: Set::EMPTY,
             may_reject: Vec::new(),
             rates: Vec::new(),
             logs: Vec::new(),

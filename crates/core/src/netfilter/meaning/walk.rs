@@ -147,7 +147,7 @@ impl<'a> Walk<'a> {
                 let place = (self.program, self.table);
                 let truth = match keys::among(self.space, self.known, place, table, keys, values, width)? {
                     Some(truth) => {
-                        self.in_between(at, truth, flows)?;
+                        self.in_between(at, keys, truth, flows)?;
                         truth
                     }
                     None => {
@@ -178,17 +178,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Packets for which keys alone leave a match open.
-    fn in_between(&mut self, at: RuleAt, truth: Truth, flows: &Flows) -> Result<(), GaveUp> {
-        if truth.may == truth.must {
-            return Ok(());
-        }
-        let open = self.space.minus(truth.may, truth.must)?;
-        let reached = flows.total(self.space)?;
-        let reached = self.space.intersect(reached, open)?;
+    /// Packets for which keys, or what became of their marks, leave a match open.
+    fn in_between(&mut self, at: RuleAt, keys: &[Key], truth: Truth, flows: &Flows) -> Result<(), GaveUp> {
+        let reached = flows.open(self.space, keys, truth)?;
         if !reached.is_empty() {
-            let text = "ports of a protocol that has none, or a mask with gaps".to_owned();
-            self.hooked.unknown.push(UnknownUse { text, why: "bytes that mean something else", at: Some(at), reached });
+            let text = keys.iter().map(|key| format!("{key:?}")).collect::<Vec<_>>().join(" . ");
+            self.hooked.unknown.push(UnknownUse { text, why: "not known of every packet", at: Some(at), reached });
         }
         Ok(())
     }
@@ -227,19 +222,24 @@ impl<'a> Walk<'a> {
                 }
             }
         };
-        // Entries with one verdict are one set.
+        // Entries with one verdict are one set. One that fits everything is for what no other fits.
         let mut groups: Vec<(&'a Action, Vec<&'a Element>)> = Vec::new();
-        for (element, action) in list {
+        let catches_all = |(element, _): &&'a (Element, Action)| {
+            keys.iter().zip(element).all(|(key, (first, last))| *first == 0 && *last >= keys::max(*key))
+        };
+        let (last, first): (Vec<_>, Vec<_>) = list.iter().partition(catches_all);
+        for (element, action) in first {
             match groups.iter_mut().find(|(known, _)| *known == action) {
                 Some((_, elements)) => elements.push(element),
                 None => groups.push((action, vec![element])),
             }
         }
+        groups.extend(last.into_iter().map(|(element, action)| (action, vec![element])));
         let mut rest = flows;
         let mut fits = Set::EMPTY;
         for (action, elements) in groups {
             let truth = keys::elements_of(self.space, keys, elements.into_iter(), width)?;
-            self.in_between(at, truth, &rest)?;
+            self.in_between(at, keys, truth, &rest)?;
             let (held, missed) = rest.split(self.space, keys, truth)?;
             fits = self.space.union(fits, truth.may)?;
             rest = missed;
@@ -291,7 +291,12 @@ impl<'a> Walk<'a> {
                 self.hooked.logs.push(LogUse { log: log.clone(), at, reached, limited });
                 return Ok(flows);
             }
-            Action::Nothing | Action::NoTrack => return Ok(flows),
+            Action::Nothing => return Ok(flows),
+            Action::NoTrack => {
+                let set = flows.total(self.space)?;
+                self.hooked.may_untrack = self.space.union(self.hooked.may_untrack, set)?;
+                return Ok(flows);
+            }
             Action::ForgetMark => return flows.marked(self.space, |_| Mark::Unknown),
             Action::SetMark { value, mask } => {
                 return flows.marked(self.space, |mark| mark.replaced(*value, *mask));
