@@ -11,7 +11,7 @@ use segwall_core::testing::Seeded;
 use segwall_host::exec;
 use segwall_host::netns::Netns;
 use segwall_host::nft::Nft;
-use segwall_packetset::{Field, Space, proto};
+use segwall_packetset::Space;
 
 use crate::draw::{Drawer, possible};
 use crate::harness::Case;
@@ -115,9 +115,8 @@ type Normal = BTreeMap<(String, String), NormalChain>;
 
 /// The first rule that was read back otherwise than it was written.
 fn difference(written: &NormalChain, back: &NormalChain) -> Option<String> {
-    let pairs = written.1.iter().zip(&back.1);
-    let rule = pairs.filter(|(written, back)| written != back).next();
-    match rule {
+    let mut pairs = written.1.iter().zip(&back.1);
+    match pairs.find(|(written, back)| written != back) {
         Some((written, back)) => Some(format!("written {written:#?}\nread back {back:#?}")),
         None if written == back => None,
         None => Some("another policy, or another number of rules".to_owned()),
@@ -141,21 +140,6 @@ fn clear(wire: &Wire, nft: &Nft) {
     nft.load(&wire.gateway, "flush ruleset\n").unwrap();
     for is_v4 in [true, false] {
         tool(&wire.gateway, &format!("{}-legacy-restore", program_of(is_v4)), &[], EMPTY).unwrap();
-    }
-}
-
-/// The model leaves the state of packets open, `notrack` or not; the kernel does not track these.
-fn untrack(shots: &mut [Shot], texts: &[String; 2]) {
-    const UNTRACKED: u128 = 4;
-    for shot in shots {
-        let text = &texts[usize::from(!shot.is_v4)];
-        let rule = text.lines().find_map(|line| line.strip_suffix(random_iptables::NOTRACK));
-        let Some(ports) = rule.and_then(|rule| rule.trim_end().rsplit(' ').next()) else { continue };
-        let (first, last) = ports.split_once(':').unwrap_or((ports, ports));
-        let range = first.parse::<u128>().unwrap()..=last.parse::<u128>().unwrap();
-        if shot.proto() == proto::TCP && range.contains(&shot.point.get(Field::Dport)) {
-            shot.point = shot.point.with(Field::State, UNTRACKED);
-        }
     }
 }
 
@@ -198,12 +182,14 @@ fn random_iptables_programs_mean_what_the_kernel_does() {
         }
         wire.conntrack.flush().unwrap();
         let hooked = path(&mut space, &[&programs[0], &programs[1]], Hook::Forward, &Options::default()).unwrap();
-        if let Err(what) = is_sound(&mut space, &hooked) {
+        // What may not be tracked stays open where something before it is, and names no reason of its own.
+        if let Err(what) = is_sound(&mut space, &hooked)
+            && hooked.may_untrack.is_empty()
+        {
             tally.wrong.push(replay(&what));
         }
         tally.certain_programs += usize::from(hooked.unknown.is_empty());
-        let mut shots = shots(&mut space, &hooked, possible, &everything, &mut choices);
-        untrack(&mut shots, &texts);
+        let shots = shots(&mut space, &hooked, possible, &everything, &mut choices);
         let known: Vec<_> = shots.iter().filter(|shot| shot.is_established()).map(Shot::tuple).collect();
         wire.conntrack.establish(&known).unwrap();
         let arrived = wire.send(&shots);

@@ -34,9 +34,6 @@ const NAMES: &[&str] = &["eth1", "eth2", "wan0", "eth+", "w+", "eth1+"];
 const STATES: &[&str] = &["NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED"];
 const FLAGS: &[&str] = &["FIN", "SYN", "RST", "PSH", "ACK", "URG"];
 
-/// Ends the rule behind which packets are not tracked; their port stands before it.
-pub const NOTRACK: &str = "-j CT --notrack";
-
 /// One of a list.
 fn of<'l>(choices: &mut Seeded, list: &[&'l str]) -> &'l str {
     list[below(choices, list.len())]
@@ -57,7 +54,7 @@ pub fn text(choices: &mut Seeded, is_v4: bool) -> String {
     if choices.below(3) == 0 {
         out.push_str("*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n");
         let port = of(choices, PORTS);
-        let _ = write!(out, "-A PREROUTING -p tcp -m tcp --dport {port} {NOTRACK}\nCOMMIT\n");
+        let _ = write!(out, "-A PREROUTING -p tcp -m tcp --dport {port} -j CT --notrack\nCOMMIT\n");
     }
     if choices.below(2) == 0 {
         Table { choices: &mut *choices, is_v4, user_chains: 0, is_mangle: true }.write(&mut out);
