@@ -24,18 +24,18 @@ const PROGRAMS_FULL: u64 = 500;
 const PACKETS: usize = 200;
 /// Draws for one packet before the set is taken to have no other.
 const DRAWS_MAX: usize = 20;
-const NODES_MAX: usize = 2_000_000;
-const SHOWN_MAX: usize = 5;
+pub const NODES_MAX: usize = 2_000_000;
+pub const SHOWN_MAX: usize = 5;
 
 /// What came of all programs.
 #[derive(Default)]
-struct Tally {
-    accepted: usize,
-    dropped: usize,
-    undecided: usize,
-    certain_programs: usize,
-    unlisted: u64,
-    wrong: Vec<String>,
+pub struct Tally {
+    pub accepted: usize,
+    pub dropped: usize,
+    pub undecided: usize,
+    pub certain_programs: usize,
+    pub unlisted: u64,
+    pub wrong: Vec<String>,
 }
 
 fn random_nft_programs_mean_what_the_kernel_does() {
@@ -113,7 +113,7 @@ fn load(nft: &Nft, wire: &Wire, text: String, seed: u64) -> String {
 }
 
 /// Every packet is somewhere; where nothing is undecided, in one place only.
-fn is_sound(space: &mut Space, hooked: &Hooked) -> Result<(), String> {
+pub fn is_sound(space: &mut Space, hooked: &Hooked) -> Result<(), String> {
     let all = space.union(hooked.may_accept, hooked.may_drop).unwrap();
     let both = space.intersect(hooked.may_accept, hooked.may_drop).unwrap();
     if !all.is_all() {
@@ -130,7 +130,13 @@ fn is_sound(space: &mut Space, hooked: &Hooked) -> Result<(), String> {
 }
 
 /// Half from the edges of what is accepted and dropped, half from all that can be sent.
-fn shots(space: &mut Space, hooked: &Hooked, possible: Set, everything: &Drawer, choices: &mut Seeded) -> Vec<Shot> {
+pub fn shots(
+    space: &mut Space,
+    hooked: &Hooked,
+    possible: Set,
+    everything: &Drawer,
+    choices: &mut Seeded,
+) -> Vec<Shot> {
     let accepted = space.intersect(hooked.may_accept, possible).unwrap();
     let dropped = space.intersect(hooked.may_drop, possible).unwrap();
     let sides = [Drawer::new(space, accepted), Drawer::new(space, dropped)];
@@ -157,7 +163,7 @@ fn shots(space: &mut Space, hooked: &Hooked, possible: Set, everything: &Drawer,
     shots
 }
 
-fn judge(
+pub fn judge(
     space: &Space,
     hooked: &Hooked,
     shots: &[Shot],
