@@ -322,7 +322,7 @@ fn threads_are_refused() {
 
 fn a_text_is_read_in_a_namespace_of_its_own() {
     let nft = Nft::find().unwrap();
-    let json = match nft.read_text("table ip read_text { chain c { tcp dport 22 accept } }\n") {
+    let json = match nft.read_text("table ip read_text {\n chain c {\n  tcp dport 22 accept\n }\n}\n") {
         // No namespaces here: the cases behind this one say so, too.
         Err(NftError::Run(_)) => return,
         other => other.unwrap(),
