@@ -2,7 +2,7 @@
 
 use segwall_packetset::{Field, GaveUp, Point, Set, Space};
 
-use super::intent::{Intent, intent};
+use super::intent::{Intent, intent, not_local};
 use super::witness::{WISHES, Witness, witness};
 use crate::netfilter::meaning::{self, Hooked, Options, Rates, RuleAt};
 use crate::netfilter::{Hook, Program, Rate, Reject};
@@ -156,6 +156,7 @@ impl Comparison<'_> {
         let unsure_opened = self.space.intersect(drop, may_accept)?;
         for (unsure, sure) in [(unsure_lost, lost), (unsure_opened, opened)] {
             let unsure = if known { self.space.minus(unsure, sure)? } else { self.space.union(unsure, sure)? };
+            let unsure = self.real(unsure)?;
             if unsure.is_empty() {
                 continue;
             }
@@ -208,7 +209,7 @@ impl Comparison<'_> {
             }
             list.sort();
         }
-        if ours == theirs {
+        if self.same_rates(&ours, &theirs)? {
             return Ok(true);
         }
         let missing: Vec<&(Rate, Set)> = ours.iter().filter(|one| !theirs.contains(one)).collect();
@@ -220,6 +221,29 @@ impl Comparison<'_> {
             }
         }
         Ok(false)
+    }
+
+    fn same_rates(&mut self, ours: &[(Rate, Set)], theirs: &[(Rate, Set)]) -> Result<bool, GaveUp> {
+        if ours == theirs {
+            return Ok(true);
+        }
+        // Sets that differ may have been sorted otherwise: each of ours has to be one of theirs.
+        let mut left: Vec<&(Rate, Set)> = theirs.iter().collect();
+        for (rate, set) in ours {
+            let mut same = None;
+            for (at, (other, theirs)) in left.iter().enumerate() {
+                if rate == other {
+                    let differs = self.space.symmetric_difference(*set, *theirs)?;
+                    if self.real(differs)?.is_empty() {
+                        same = Some(at);
+                        break;
+                    }
+                }
+            }
+            let Some(at) = same else { return Ok(false) };
+            left.swap_remove(at);
+        }
+        Ok(left.is_empty())
     }
 
     fn rejects(&mut self, want: &Intent, found: &Hooked) -> Result<(), GaveUp> {
@@ -263,8 +287,18 @@ impl Comparison<'_> {
         self.refute(more, "accept, not written down", "accept, written down")
     }
 
+    /// The part of a difference that packets can show: what is the box's own is local to its kernel.
+    pub(super) fn real(&mut self, set: Set) -> Result<Set, GaveUp> {
+        if set.is_empty() {
+            return Ok(set);
+        }
+        let never = not_local(self.space, self.ruleset)?;
+        self.space.minus(set, never)
+    }
+
     /// One packet of the set, if there is any, as a refutation.
     pub(super) fn refute(&mut self, set: Set, wanted: &str, found: &str) -> Result<(), GaveUp> {
+        let set = self.real(set)?;
         if let Some(point) = self.point(set) {
             self.push(&point, wanted.to_owned(), found.to_owned())?;
         }

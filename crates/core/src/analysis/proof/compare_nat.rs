@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use segwall_packetset::{Field, GaveUp, Set};
 
 use super::compare::Comparison;
-use super::intent::{intent, not_local};
+use super::intent::intent;
 use super::nat;
 use super::terms::{address, names};
 use crate::netfilter::meaning;
@@ -25,8 +25,6 @@ impl Comparison<'_> {
         let known = names(self.ruleset.interfaces.iter().map(|interface| interface.name.as_str()));
         let known = self.space.ranges(Field::In, &known)?;
         let wellformed = self.space.intersect(wellformed, known)?;
-        let strange = not_local(self.space, self.ruleset)?;
-        let wellformed = self.space.minus(wellformed, strange)?;
         let found = meaning::translation(self.space, self.programs, Hook::Prerouting)?;
         self.nat_drops(found.may_drop, wellformed)?;
         let mut seen: BTreeMap<nat::Target, Set> = BTreeMap::new();
