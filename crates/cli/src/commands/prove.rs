@@ -125,9 +125,10 @@ pub fn compare(checked: &Checked, rulesets: Vec<PathBuf>) -> Result<(Answer, Dat
     let mut space = Space::default();
     let proof = proof::prove(&mut space, &checked.ruleset, &programs, At::Instant(now));
     let (answer, word) = match (&proof.answer, reasons.is_empty()) {
-        (proof::Answer::Refuted(_), _) => (Answer::No, "refuted"),
+        (proof::Answer::Refuted(_), true) => (Answer::No, "refuted"),
         (proof::Answer::Proved, true) => (Answer::Yes, "proved"),
-        (proof::Answer::Proved | proof::Answer::Undetermined(_), _) => (Answer::Unknown, "undetermined"),
+        // Where rules may be missing, or others decide too, a difference is a sign and no proof either.
+        (_, _) => (Answer::Unknown, "undetermined"),
     };
     let Proof { answer: detail, .. } = proof;
     let differences = match detail {

@@ -37,22 +37,11 @@ pub struct Refutation {
     pub line: Option<u32>,
 }
 
-/// What was compared at a hook.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HookProof {
-    /// The hook.
-    pub hook: Hook,
-    /// Matches and targets outside the model that packets of this hook can reach.
-    pub unknown: Vec<String>,
-}
-
 /// A proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     /// What came out.
     pub answer: Answer,
-    /// Hook by hook.
-    pub hooks: Vec<HookProof>,
     /// Nodes that the diagrams took.
     pub nodes: usize,
 }
@@ -65,13 +54,11 @@ const WITNESSES_MAX: usize = 8;
 pub fn prove(space: &mut Space, ruleset: &Ruleset, programs: &[&Program], at: At) -> Proof {
     let mut differences = Vec::new();
     let mut doubts = Vec::new();
-    let mut hooks = Vec::new();
     for hook in [Hook::Input, Hook::Forward, Hook::Output] {
         let mut comparison =
             Comparison { space, ruleset, programs, at, hook, differences: Vec::new(), doubts: Vec::new() };
-        match comparison.filter() {
-            Ok(unknown) => hooks.push(HookProof { hook, unknown }),
-            Err(error) => comparison.doubts.push(format!("{error}, at the {} hook", hook.word())),
+        if let Err(error) = comparison.filter() {
+            comparison.doubts.push(format!("{error}, at the {} hook", hook.word()));
         }
         differences.extend(comparison.differences);
         doubts.extend(comparison.doubts);
@@ -97,7 +84,7 @@ pub fn prove(space: &mut Space, ruleset: &Ruleset, programs: &[&Program], at: At
         (true, false) => Answer::Undetermined(doubts),
         (true, true) => Answer::Proved,
     };
-    Proof { answer, hooks, nodes: space.nodes() }
+    Proof { answer, nodes: space.nodes() }
 }
 
 pub(super) struct Comparison<'a> {
@@ -111,7 +98,7 @@ pub(super) struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn filter(&mut self) -> Result<Vec<String>, GaveUp> {
+    fn filter(&mut self) -> Result<(), GaveUp> {
         let want = intent(self.space, self.ruleset, self.hook, self.at)?;
         // With every limit used up, and with room in all of them.
         let over = self.walk(&want, Rates::Over)?;
@@ -131,8 +118,7 @@ impl Comparison<'_> {
             self.verdicts(&want, accept, within, known)?;
         }
         self.rejects(&want, &over)?;
-        self.logs(&want, &over)?;
-        Ok(over.unknown.iter().map(|unknown| unknown.text.clone()).collect())
+        self.logs(&want, &over)
     }
 
     fn walk(&mut self, want: &Intent, rates: Rates) -> Result<Hooked, GaveUp> {
@@ -160,14 +146,7 @@ impl Comparison<'_> {
             if unsure.is_empty() {
                 continue;
             }
-            let mut named = false;
-            for unknown in &found.unknown {
-                if !self.space.intersect(unknown.reached, unsure)?.is_empty() {
-                    named = true;
-                    self.doubts.push(format!("`{}` is not decided: {}", unknown.text, unknown.why));
-                }
-            }
-            if !named {
+            if !self.doubt(unsure, found)? {
                 self.doubts.push(format!("a limit at the {} hook is none of the policy's", self.hook.word()));
             }
         }
@@ -176,20 +155,24 @@ impl Comparison<'_> {
 
     /// Whether the limits that decide about accepting are exactly the policy's, by value and by what they hold for.
     fn rates(&mut self, want: &Intent, found: &Hooked) -> Result<bool, GaveUp> {
-        // One bucket is one rule, however often it is jumped to; for each source it is a rule for each family.
+        // One bucket is one rule, however often it is jumped to, or all rules that name it; for each source it is a rule for
+        // each family.
         let mut buckets: Vec<(RuleAt, Rate, Set)> = Vec::new();
         for one in found.rates.iter().filter(|one| one.decides) {
             let reached = self.space.intersect(one.reached, want.possible)?;
             if reached.is_empty() {
                 continue;
             }
-            let rate = Rate { shared: None, ..one.rate.clone() };
+            let rate = one.rate.clone();
             // iptables and ip6tables cannot share a bucket: what is one limit in the policy is one for each of them.
             let same = |at: &RuleAt, known: &Rate| {
                 let of_each_source = !rate.by.is_empty() && RuleAt { rule: 0, ..*at } == RuleAt { rule: 0, ..one.at };
                 let chain = |at: &RuleAt| &self.programs[at.program].tables[at.table].chains[at.chain].name;
                 let of_each_family = at.program != one.at.program && chain(at) == chain(&one.at);
-                *at == one.at || (*known == rate && (of_each_source || of_each_family))
+                let of_one_name = rate.shared.is_some()
+                    && known.shared == rate.shared
+                    && (at.program, at.table) == (one.at.program, one.at.table);
+                *at == one.at || of_one_name || (alike(known, &rate) && (of_each_source || of_each_family))
             };
             match buckets.iter_mut().find(|(at, known, _)| same(at, known)) {
                 Some((_, _, set)) => *set = self.space.union(*set, reached)?,
@@ -205,7 +188,7 @@ impl Comparison<'_> {
             .collect();
         for list in [&mut ours, &mut theirs] {
             for (rate, _) in list.iter_mut() {
-                *rate = lowest_terms(rate);
+                *rate = Rate { shared: None, ..lowest_terms(rate) };
             }
             list.sort();
         }
@@ -262,16 +245,17 @@ impl Comparison<'_> {
         }
         let resets = self.space.intersect(want.reject, tcp)?;
         let others = self.space.minus(want.reject, tcp)?;
-        // A packet that some other program's rule may drop is told by nobody: that is said with the verdicts.
         for (wanted, seen, words) in
             [(resets, by_reset, "reject with a TCP reset"), (others, by_icmp, "reject with ICMP")]
         {
             let less = self.space.minus(wanted, seen)?;
             self.refute(less, words, "drop silently")?;
+            // What is told may be dropped before, where something is not decided.
+            self.doubt(wanted, found)?;
             let more = self.space.minus(seen, wanted)?;
-            self.refute(more, "another answer", words)?;
+            self.refute_unless_open(more, found, "another answer", words)?;
         }
-        self.refute(otherwise, "another answer", "reject with another kind of message")
+        self.refute_unless_open(otherwise, found, "another answer", "reject with another kind of message")
     }
 
     /// Accepted connections that are written down are those that the policy writes down.
@@ -284,7 +268,26 @@ impl Comparison<'_> {
         let less = self.space.minus(want.logged, logged)?;
         self.refute(less, "accept, written down", "accept, not written down")?;
         let more = self.space.minus(logged, want.logged)?;
-        self.refute(more, "accept, not written down", "accept, written down")
+        self.refute_unless_open(more, found, "accept, not written down", "accept, written down")?;
+        self.doubt(want.logged, found).map(drop)
+    }
+
+    /// Names what is not decided about packets of the set, and whether there is anything.
+    fn doubt(&mut self, set: Set, found: &Hooked) -> Result<bool, GaveUp> {
+        let set = self.real(set)?;
+        let mut open = false;
+        for unknown in &found.unknown {
+            if !self.space.intersect(unknown.reached, set)?.is_empty() {
+                open = true;
+                self.doubts.push(format!("`{}` is not decided: {}", unknown.text, unknown.why));
+            }
+        }
+        Ok(open)
+    }
+
+    /// What may happen is sure to happen only where nothing is open.
+    fn refute_unless_open(&mut self, set: Set, found: &Hooked, wanted: &str, seen: &str) -> Result<(), GaveUp> {
+        if self.doubt(set, found)? { Ok(()) } else { self.refute(set, wanted, seen) }
     }
 
     /// The part of a difference that packets can show: what is the box's own is local to its kernel.
@@ -346,6 +349,11 @@ fn rate_of(limit: &Limit) -> Rate {
         shared: None,
         by: if limit.by_source { vec![Field::Src] } else { Vec::new() },
     }
+}
+
+/// Whether two rates are equal but for their names.
+fn alike(a: &Rate, b: &Rate) -> bool {
+    Rate { shared: None, ..a.clone() } == Rate { shared: None, ..b.clone() }
 }
 
 /// 60 in a minute is one in a second.

@@ -11,7 +11,7 @@ use super::terms::{
 };
 use crate::netfilter::Hook;
 use crate::policy::{Limit, Verdict};
-use crate::ruleset::{At, Origin, Role, Rule, Ruleset};
+use crate::ruleset::{At, Role, Rule, Ruleset};
 
 /// The loopback interface: what comes and goes by it stays in the box.
 pub const LOOPBACK: &str = "lo";
@@ -301,13 +301,4 @@ fn carried(space: &mut Space, ruleset: &Ruleset, hook: Hook) -> Result<Set, Gave
     }
     let foreign = space.cubes(&foreign)?;
     space.complement(foreign)
-}
-
-/// Whether a rule comes from the file: what a person can change.
-#[must_use]
-pub fn is_written(rule: &Rule) -> bool {
-    match rule.origin {
-        Origin::Written(_) | Origin::Forward(_) => true,
-        Origin::Need(_) => false,
-    }
 }

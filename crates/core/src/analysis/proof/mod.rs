@@ -15,7 +15,7 @@ mod nat;
 mod terms;
 mod witness;
 
-pub use compare::{Answer, HookProof, Proof, Refutation, prove};
-pub use intent::{Intent, intent, is_written};
+pub use compare::{Answer, Proof, Refutation, prove};
+pub use intent::{Intent, intent};
 pub use nat::{Target, destinations, masquerade};
 pub use witness::{WISHES, Witness, witness};

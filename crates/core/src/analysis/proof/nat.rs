@@ -119,6 +119,23 @@ pub fn never_translated(space: &mut Space, ruleset: &Ruleset) -> Result<Set, Gav
     space.minus(translated, made)
 }
 
+/// Packets from the box's own addresses in segments.
+///
+/// # Errors
+/// When the space gives up.
+pub fn segment_addresses(space: &mut Space, ruleset: &Ruleset) -> Result<Set, GaveUp> {
+    let mut cubes = Vec::new();
+    for interface in ruleset.interfaces.iter().filter(|interface| interface.role != Role::Uplink) {
+        for family in Family::BOTH {
+            let own = own_addresses(&interface.addresses, family);
+            if !own.is_empty() {
+                cubes.push(is(Cube::all(), Field::Family, family_number(family)).with_ranges(Field::Src, &own));
+            }
+        }
+    }
+    space.cubes(&cubes)
+}
+
 /// Which packets get the address of the interface they leave by for their source, in the coordinates of the postrouting
 /// hook.
 ///

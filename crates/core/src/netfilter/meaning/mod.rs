@@ -10,7 +10,6 @@
 mod chains;
 mod compile;
 mod flows;
-mod local;
 mod masks;
 mod path;
 mod summary;
@@ -19,7 +18,6 @@ mod walk;
 
 use segwall_packetset::Set;
 
-pub use local::{Address, local_addresses};
 pub use path::{Translations, decided_by, filter, path, translation};
 
 use super::model::{Log, Rate, Reject};
