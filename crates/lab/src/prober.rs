@@ -103,6 +103,8 @@ pub struct Prober {
     sockets: Vec<PacketSocket>,
     raw: RawIp,
     log: Option<Nflog>,
+    /// What the ruleset itself writes down, where somebody asks.
+    written: Option<Nflog>,
     conntrack: Conntrack,
     nft: Nft,
     run: u64,
@@ -123,7 +125,7 @@ impl Prober {
         }
         let raw = network.gateway.run(RawIp::open)??;
         let conntrack = network.gateway.run(Conntrack::open)??;
-        Ok(Self { network, sockets, raw, log: None, conntrack, nft, run, next_number: 0 })
+        Ok(Self { network, sockets, raw, log: None, written: None, conntrack, nft, run, next_number: 0 })
     }
 
     /// Whether tagged segments run over real VLAN devices.
@@ -157,6 +159,35 @@ impl Prober {
     /// When nft cannot list it.
     pub fn listing(&self) -> Result<String, LabError> {
         Ok(self.nft.list(&self.network.gateway, &["-j", "list", "ruleset"])?)
+    }
+
+    /// A tag that no other packet has.
+    pub fn tag(&mut self) -> Tag {
+        self.next_number += 1;
+        Tag { run: self.run, number: self.next_number - 1 }
+    }
+
+    /// Hears what the ruleset writes down from here on.
+    ///
+    /// # Errors
+    /// When somebody else hears it.
+    pub fn listen_to(&mut self, group: u16) -> Result<(), LabError> {
+        if self.written.is_none() {
+            self.written = Some(self.network.gateway.run(|| Nflog::open(group))??);
+        }
+        self.was_logged(Tag { run: 0, number: 0 }).map(drop)
+    }
+
+    /// Whether a packet was written down since the last time that this was asked.
+    ///
+    /// # Errors
+    /// When what was written down cannot be read.
+    pub fn was_logged(&mut self, tag: Tag) -> Result<bool, LabError> {
+        let mut found = false;
+        if let Some(log) = &mut self.written {
+            log.receive(|logged| found |= Tag::find(logged.payload) == Some(tag))?;
+        }
+        Ok(found)
     }
 
     /// Sends all, and says what became of each.
@@ -438,7 +469,12 @@ impl Ledger {
                 }
                 return (packet.dst, Packet { tag, ..*packet }.ip());
             }
-            Content::Ready(ip, _) => return (destination(ip), ip.clone()),
+            Content::Ready(ip, _) => {
+                if let Some(Captured::Probe { headers, .. }) = read_ip(ip) {
+                    self.by_source.insert((headers.proto, headers.src, headers.words.0), at);
+                }
+                return (destination(ip), ip.clone());
+            }
         };
         let own = SOURCE_PORTS.0 + u16::try_from(at % usize::from(SOURCE_PORTS.1)).expect("below 60,000");
         let transport = match packet.transport {

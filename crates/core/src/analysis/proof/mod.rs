@@ -12,10 +12,13 @@ mod compare;
 mod compare_nat;
 mod intent;
 mod nat;
+mod rates;
 pub(super) mod terms;
+mod treatment;
 mod witness;
 
-pub use compare::{Answer, Proof, Refutation, prove};
+pub use compare::{Answer, Preferred, Proof, Refutation, prove, prove_preferring};
 pub use intent::{Intent, LOOPBACK, intent};
 pub use nat::{Target, destinations, masquerade};
+pub use treatment::Treatment;
 pub use witness::{WISHES, Witness, witness};
