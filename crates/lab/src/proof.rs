@@ -71,12 +71,15 @@ impl ProofReport {
                 Ok(set)
             }
         };
-        let proof = prove_preferring(&mut Space::default(), load.ruleset, &[&program], load.at, &sendable);
+        let mut space = Space::default();
+        let proof = prove_preferring(&mut space, load.ruleset, &[&program], load.at, &sendable);
         match proof.answer {
             Answer::Proved => self.proved += 1,
             Answer::Refuted(list) => {
                 for one in &list {
-                    let kernel = tried(prober, ground, one)?;
+                    let can_be =
+                        sendable(&mut space, one.hook).is_ok_and(|set| space.contains(set, &one.witness.shown.point));
+                    let kernel = tried(prober, ground, one, can_be, load.reload)?;
                     self.refuted.push(ProofDifference::of(one, load.variant, kernel));
                 }
             }
@@ -94,6 +97,8 @@ pub(crate) struct Load<'a> {
     pub at: At,
     /// Under which circumstances, when the run has several.
     pub variant: &'static str,
+    /// The texts, where what counts packets has to begin anew for each.
+    pub reload: Option<&'a [String]>,
 }
 
 impl ProofDifference {

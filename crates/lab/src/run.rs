@@ -88,7 +88,7 @@ pub fn run(
         step("loading the ruleset");
         prober.load(&topology, &emit(loaded, at))?;
         let ground = Ground { topology: &topology, ruleset, now: options.now };
-        proof.add(&mut prober, &ground, &Load { ruleset: loaded, at, variant })?;
+        proof.add(&mut prober, &ground, &Load { ruleset: loaded, at, variant, reload: None })?;
         let mut session = Session {
             topology: &topology,
             ruleset,
@@ -138,7 +138,7 @@ pub fn run(
         let texts = emit(&loaded, at);
         prober.load(&topology, &texts)?;
         let ground = Ground { topology: &topology, ruleset: &held, now: options.now };
-        proof.add(&mut prober, &ground, &Load { ruleset: &loaded, at, variant: "limits" })?;
+        proof.add(&mut prober, &ground, &Load { ruleset: &loaded, at, variant: "limits", reload: Some(&texts) })?;
         let mut session = Session {
             topology: &topology,
             ruleset: &held,

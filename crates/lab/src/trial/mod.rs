@@ -12,6 +12,7 @@ use segwall_host::conntrack::{Key, Tuple};
 use segwall_packetset::{CtState, Field, Header, Place, TcpFlags, proto};
 use serde::Serialize;
 
+use crate::capture::Headers;
 use crate::error::LabError;
 use crate::frame::{self, Packet, SEQUENCE, Tag, Transport};
 use crate::prober::{Content, Prober, Refusal, Seen, Shot};
@@ -20,6 +21,7 @@ pub use sendable::Ground;
 
 /// Sent again when nothing was seen of what should be seen: a packet that got lost shows nothing.
 const ATTEMPTS: usize = 3;
+const LOOPBACK: &str = "lo";
 /// Ports of the connection that an error is about.
 const KNOWN_PORTS: (u16, u16) = (1000, 1001);
 
@@ -47,28 +49,55 @@ struct Ready {
     unanswered: bool,
 }
 
-/// Sends the packet of a refutation through the rules that are loaded.
+/// Sends the packet of a refutation through the rules that are loaded, or through these, which are loaded first: what
+/// counts packets then begins anew. `is_sendable`: it is one of [`Ground::sendable`].
 ///
 /// # Errors
 /// When the lab itself fails.
-pub fn tried(prober: &mut Prober, ground: &Ground<'_>, one: &Refutation) -> Result<Tried, LabError> {
+pub fn tried(
+    prober: &mut Prober,
+    ground: &Ground<'_>,
+    one: &Refutation,
+    is_sendable: bool,
+    reload: Option<&[String]>,
+) -> Result<Tried, LabError> {
     if one.does == Treatment::Limit {
         return Ok(Tried::Unsent("a limit shows with many packets"));
     }
     let tag = prober.tag();
     let ready = match ready(ground, one, tag) {
-        Ok(ready) => ready,
+        Ok(ready) if is_sendable => ready,
+        Ok(_) => return Ok(Tried::Unsent("no real packet is like it, or none at this time")),
         Err(why) => return Ok(Tried::Unsent(why)),
     };
     let shot = Shot { from: ready.from, via: ready.via, content: Content::Ready(ready.ip.clone(), tag) };
+    let of_translation = is_of_translation(one.does);
     let mut answer = Tried::Confirmed;
     for _ in 0..ATTEMPTS {
+        if let Some(texts) = reload {
+            prober.load(ground.topology, texts)?;
+        }
         if matches!(one.does, Treatment::Written | Treatment::Unwritten) {
             prober.listen_to(ACCEPT_LOG_GROUP)?;
         }
+        if of_translation {
+            prober.watch()?;
+        }
         let seen = prober.shoot(ground.topology, std::slice::from_ref(&shot), &ready.known)?;
-        let written = prober.was_logged(tag)?;
-        answer = judge(ground, one, &ready, &seen[0], written);
+        answer = if of_translation {
+            translated(one, &prober.unwatch(tag)?)
+        } else {
+            let shown = &one.witness.shown;
+            let port = match shown.header {
+                Header::Ports { sport, .. } => Some(sport),
+                Header::Icmp { .. } | Header::Other => None,
+            };
+            let written = prober.was_logged(|headers| {
+                (headers.src, headers.proto) == (shown.src, shown.proto)
+                    && port.is_none_or(|port| headers.words.0 == port)
+            })?;
+            judge(ground, one, &ready, &seen[0], written)
+        };
         let silent = seen[0].arrived.is_none() && seen[0].refused.is_none();
         if !silent || answer == Tried::Confirmed {
             break;
@@ -77,19 +106,56 @@ pub fn tried(prober: &mut Prober, ground: &Ground<'_>, one: &Refutation) -> Resu
     Ok(answer)
 }
 
+/// Whether it is claimed what a chain that translates does, whatever becomes of the packet behind it.
+fn is_of_translation(does: Treatment) -> bool {
+    matches!(
+        does,
+        Treatment::To(_) | Treatment::NotTo(_) | Treatment::OwnSource | Treatment::Masqueraded | Treatment::Translated
+    )
+}
+
+/// Compares a claim with what was seen behind the chains that translate, last first.
+fn translated(one: &Refutation, seen: &[Headers]) -> Tried {
+    let shown = &one.witness.shown;
+    let port = match shown.header {
+        Header::Ports { dport, .. } => dport,
+        Header::Icmp { .. } | Header::Other => 0,
+    };
+    // A destination is translated before the first look, a source before the last one.
+    let at = if one.hook == Hook::Postrouting { seen.first() } else { seen.last() };
+    let Some(headers) = at else { return Tried::Unsent("it is dropped before it is translated") };
+    let left = one.hook != Hook::Postrouting || seen.len() > 1 || shown.input.is_none();
+    if !left {
+        return Tried::Unsent("it is dropped before it is translated");
+    }
+    let is_at =
+        |(addr, to_port): (IpAddr, Option<u16>)| headers.dst == addr && headers.words.1 == to_port.unwrap_or(port);
+    let holds = match one.does {
+        Treatment::To(target) => is_at(target),
+        Treatment::NotTo(target) => !is_at(target),
+        Treatment::OwnSource => headers.src == shown.src,
+        Treatment::Masqueraded => headers.src != shown.src,
+        _ => headers.src != shown.src || !is_at((shown.dst, None)),
+    };
+    if holds {
+        Tried::Confirmed
+    } else {
+        Tried::Contradicted(format!("it went on from {} to {} port {}", headers.src, headers.dst, headers.words.1))
+    }
+}
+
 /// The packet of a witness as it is sent.
 fn ready(ground: &Ground<'_>, one: &Refutation, tag: Tag) -> Result<Ready, &'static str> {
     let shown = &one.witness.shown;
     let point = &shown.point;
-    let loops = |name: &Option<String>| name.as_deref() == Some("lo");
-    if loops(&shown.input) || loops(&shown.output) {
-        return Err("it stays inside the box");
-    }
+    let loops = |name: &Option<String>| name.as_deref() == Some(LOOPBACK);
+    let inside = loops(&shown.input) || loops(&shown.output);
     if point.get(Field::Mark) != 0 {
         return Err("it has a mark that other rules give");
     }
     let from = match (one.hook, &shown.input) {
         (Hook::Output, _) | (Hook::Postrouting, None) => Place::Gateway,
+        _ if inside => Place::Gateway,
         (_, Some(name)) => {
             let id = ground.topology.ids().find(|id| ground.ruleset.interface(*id).name == *name);
             Place::Interface(id.ok_or("it comes by an interface that the policy does not name")?)
@@ -103,7 +169,7 @@ fn ready(ground: &Ground<'_>, one: &Refutation, tag: Tag) -> Result<Ready, &'sta
         (Some(sent), Header::Ports { sport, .. }) => (sent.dst, Header::Ports { sport, dport: sent.dport }),
         (Some(_), _) => return Err("it is translated without a port"),
     };
-    if src == dst {
+    if src == dst && !inside {
         return Err("its source is its destination");
     }
     let crossing = matches!(one.hook, Hook::Forward) || one.hook == Hook::Postrouting && from != Place::Gateway;
@@ -111,7 +177,17 @@ fn ready(ground: &Ground<'_>, one: &Refutation, tag: Tag) -> Result<Ready, &'sta
     if hops < 1 + u8::from(crossing) {
         return Err("its last hop is behind it");
     }
+    let out = match &shown.output {
+        Some(name) if !inside => {
+            ground.topology.ids().find(|id| ground.ruleset.interface(*id).name == *name).map(Place::Interface)
+        }
+        _ => Some(Place::Gateway),
+    };
+    let near = matches!(dst, IpAddr::V6(addr) if addr.is_multicast() || addr.is_unicast_link_local());
     let via = match one.hook {
+        // Such a destination is on every interface; who sends it says on which.
+        Hook::Output if near => out.ok_or("it leaves by an interface that the policy does not name")?,
+        _ if inside => Place::Gateway,
         Hook::Prerouting => ground.topology.route(ground.ruleset, dst),
         _ => ground.topology.route(ground.ruleset, shown.dst),
     };
@@ -209,25 +285,6 @@ fn judge(ground: &Ground<'_>, one: &Refutation, ready: &Ready, seen: &Seen, writ
         (refused, one.witness.shown.src),
         (Some(Refusal::Icmp(3, 13)), IpAddr::V4(_)) | (Some(Refusal::Icmp(1, 1)), IpAddr::V6(_))
     );
-    let arrived = seen.arrived.as_ref();
-    let own_source = arrived.is_some_and(|arrived| arrived.headers.src == one.witness.shown.src);
-    let went_to = |(addr, port): (IpAddr, Option<u16>)| {
-        arrived.is_some_and(|arrived| {
-            let sent_port = match one.witness.shown.header {
-                Header::Ports { dport, .. } => dport,
-                Header::Icmp { .. } | Header::Other => 0,
-            };
-            arrived.headers.dst == addr && arrived.headers.words.1 == port.unwrap_or(sent_port)
-        })
-    };
-    // What a chain that translates does is seen where the packet arrives; one that is dropped later shows nothing of it.
-    let needs_arrival = matches!(
-        one.does,
-        Treatment::To(_) | Treatment::NotTo(_) | Treatment::OwnSource | Treatment::Masqueraded | Treatment::Translated
-    );
-    if needs_arrival && !passed {
-        return Tried::Unsent("what is translated is dropped behind it");
-    }
     let holds = match one.does {
         Treatment::Pass => passed && refused.is_none(),
         Treatment::Stop => !passed,
@@ -240,12 +297,12 @@ fn judge(ground: &Ground<'_>, one: &Refutation, ready: &Ready, seen: &Seen, writ
         Treatment::OtherMessage => !passed && refused.is_some() && !is_prohibited,
         Treatment::Written => passed && written,
         Treatment::Unwritten => passed && !written,
-        Treatment::To(target) => went_to(target),
-        Treatment::NotTo(target) => !went_to(target),
-        Treatment::OwnSource => own_source,
-        Treatment::Masqueraded => !own_source,
-        Treatment::Translated => {
-            !own_source || arrived.is_some_and(|arrived| arrived.headers.dst != one.witness.shown.dst)
+        Treatment::To(_)
+        | Treatment::NotTo(_)
+        | Treatment::OwnSource
+        | Treatment::Masqueraded
+        | Treatment::Translated => {
+            unreachable!("judged by what is seen behind translations")
         }
         Treatment::Limit => return Tried::Unsent("a limit shows with many packets"),
     };

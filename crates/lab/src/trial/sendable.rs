@@ -21,6 +21,9 @@ const LOCAL: u128 = 2;
 const BROADCAST: u128 = 3;
 const MULTICAST: u128 = 5;
 
+/// ff02::1; all routers are the next.
+const ALL_NODES: u128 = 0xff02_u128 << 112 | 1;
+
 /// What connection tracking calls untracked by itself: neighbour discovery and MLD.
 const UNTRACKED: [(u128, u128); 2] = [(130, 136), (143, 143)];
 /// Protocols without ports that connection tracking takes as they are.
@@ -208,13 +211,15 @@ impl Ground<'_> {
             .with_only(Field::DstTypeHere, BROADCAST);
         let group = only(Field::Family, &[1])
             .with_ranges(Field::Src, &[(0, 0), (0xfe80_u128 << 112 | 0x1000, 0xfe80_u128 << 112 | 0x1fff)])
-            .with_ranges(Field::Dst, &[(0xff02_u128 << 112 | 1, 0xff02_u128 << 112 | 2)])
+            .with_ranges(Field::Dst, &[(ALL_NODES, ALL_NODES + 1)])
             .with_only(Field::PktType, 2)
             .with_only(Field::DstType, MULTICAST)
             .with_only(Field::DstTypeHere, MULTICAST);
         for cube in [first, group] {
             cubes.push(space.cube(&some(cube).with_ranges(Field::In, &self.names()))?);
         }
+        let inside = space.cubes(&self.inside(Field::In, Field::Out))?;
+        cubes.push(inside);
         space.union_all(&cubes)
     }
 
@@ -239,7 +244,43 @@ impl Ground<'_> {
                 );
             }
         }
+        // Neighbour discovery and MLD of the box itself.
+        for (id, addr) in self.own(Family::V6).filter(|(_, addr)| is_link_local(*addr)) {
+            cubes.push(
+                only(Field::Src, &[number(addr)])
+                    .with_only(Field::Family, 1)
+                    .with_ranges(Field::Dst, &[(ALL_NODES, ALL_NODES + 1)])
+                    .with_only(Field::Out, self.name(id))
+                    .with_only(Field::In, 0)
+                    .with_only(Field::SrcType, LOCAL)
+                    .with_only(Field::DstType, MULTICAST)
+                    .with_only(Field::Proto, u128::from(proto::ICMPV6))
+                    .with(Field::Hops, 1, 255),
+            );
+        }
+        cubes.extend(self.inside(Field::Out, Field::In));
         space.cubes(&cubes)
+    }
+
+    /// What the box sends to itself: it leaves by `by`, or comes by it, and has no other interface.
+    fn inside(&self, by: Field, other: Field) -> Vec<Cube> {
+        let of = |family, first| {
+            let own: Vec<u128> = self
+                .own(family)
+                .filter(|(_, addr)| !is_link_local(*addr))
+                .map(|(_, addr)| number(addr))
+                .chain([first])
+                .collect();
+            only(Field::Src, &own)
+                .with_ranges(Field::Dst, &own.iter().map(|own| (*own, *own)).collect::<Vec<_>>())
+                .with_only(Field::Family, family_number(family))
+                .with_only(by, interface("lo").unwrap_or(0))
+                .with_only(other, 0)
+                .with_only(Field::SrcType, LOCAL)
+                .with_only(Field::DstType, LOCAL)
+                .with(Field::Hops, 1, 255)
+        };
+        vec![of(Family::V4, 0x7f00_0001), of(Family::V6, 1)]
     }
 
     fn name(&self, id: segwall_packetset::InterfaceId) -> u128 {

@@ -137,7 +137,8 @@ impl<'a> Comparison<'a> {
         self.verdicts(&want, want.accept, &over, known)?;
         if let Some(within) = &within {
             let accept = self.space.union(want.accept, limited)?;
-            self.verdicts(&want, accept, within, known)?;
+            // Whatever the limits are: there is room in all of them when the first packet comes.
+            self.verdicts(&want, accept, within, true)?;
         }
         self.rejects(&want, &over)?;
         self.logs(&want, &over)
@@ -148,7 +149,7 @@ impl<'a> Comparison<'a> {
         meaning::path(self.space, self.programs, self.hook, &options)
     }
 
-    /// Accepts and drops must be equal; `known`: whether every limit is one that the policy has.
+    /// Accepts and drops must be equal; `known`: whether limits are as the policy has them.
     fn verdicts(&mut self, want: &Intent, accept: Set, found: &Hooked, known: bool) -> Result<(), GaveUp> {
         let drop = self.space.minus(want.possible, accept)?;
         let may_accept = self.space.intersect(found.may_accept, want.possible)?;
@@ -217,13 +218,16 @@ impl<'a> Comparison<'a> {
         if self.same_rates(&ours, &theirs)? {
             return Ok(true);
         }
-        let missing: Vec<&(Rate, Set)> = ours.iter().filter(|one| !theirs.contains(one)).collect();
-        for (rate, set) in missing {
-            if let Some(point) = self.point(*set)? {
-                let same = theirs.iter().any(|(other, _)| other == rate);
-                let found = if same { "another set of packets within this limit" } else { "no such limit" };
-                self.push(&point, format!("accept within {}", words(rate)), found.to_owned(), Treatment::Limit)?;
-            }
+        for (rate, set) in ours.iter().filter(|one| !theirs.contains(one)) {
+            let within = format!("accept within {}", words(rate));
+            let Some((_, same)) = theirs.iter().find(|(other, _)| other == rate) else {
+                self.refute(*set, &within, "no such limit", Treatment::Limit)?;
+                continue;
+            };
+            let less = self.space.minus(*set, *same)?;
+            self.refute(less, &within, "not within this limit", Treatment::Limit)?;
+            let more = self.space.minus(*same, *set)?;
+            self.refute(more, "not within this limit", &within, Treatment::Limit)?;
         }
         Ok(false)
     }
@@ -297,6 +301,8 @@ impl<'a> Comparison<'a> {
             logged = self.space.union(logged, set)?;
         }
         let less = self.space.minus(want.logged, logged)?;
+        // What does not pass is a difference of its own.
+        let less = self.space.intersect(less, found.may_accept)?;
         self.refute(less, "accept, written down", "accept, not written down", Treatment::Unwritten)?;
         let more = self.space.minus(logged, want.logged)?;
         self.refute_unless_open(more, found, "accept, not written down", "accept, written down", Treatment::Written)?;

@@ -140,6 +140,10 @@ impl Comparison<'_> {
         let asked = ("no such translation", "a translation that the policy cannot ask for");
         self.refute(strange, asked.0, asked.1, Treatment::Translated)?;
         let sure = found.unknown.is_empty();
+        // The box's only address there becomes itself.
+        let same = nat::own_already(self.space, self.ruleset)?;
+        let seen = self.space.minus(seen, same)?;
+        let wanted = self.space.minus(wanted, same)?;
         let less = self.space.minus(wanted, seen)?;
         let less = self.space.minus(less, strange)?;
         self.refute(less, "masquerade", "the source stays", Treatment::OwnSource)?;

@@ -4,7 +4,7 @@
 mod brute;
 mod cuts;
 mod edit;
-mod faults;
+pub mod faults;
 #[allow(dead_code, reason = "the emitter's own test uses all of it")]
 #[path = "../../../../core/tests/emit/machine.rs"]
 mod machine;
@@ -124,7 +124,8 @@ fn changed(topology: &Topology, list: &[Variant], now: Timestamp, fault: &Fault)
     (None, compared)
 }
 
-fn texts(program: &Program) -> Vec<String> {
+/// What the lab loads of a program.
+pub fn texts(program: &Program) -> Vec<String> {
     let mut texts = vec![program.closed_base()];
     texts.extend(program.pieces(ELEMENTS_MAX));
     texts
