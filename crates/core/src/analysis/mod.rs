@@ -2,6 +2,7 @@
 //!
 //! Everything here asks the oracle ([`crate::ruleset::Ruleset::judge`]) and decides nothing by itself.
 
+mod always;
 mod boxes;
 mod boxes_at;
 mod check;
@@ -23,7 +24,7 @@ mod service_classes;
 mod times;
 mod words;
 
-pub use check::check;
+pub use check::{check, check_within};
 pub use domain::{is_stand_in, with_stand_ins};
 pub use explain::{Covering, Explanation, PARTS_MAX, Part, Way, explain};
 pub use explain_ends::Misunderstood;

@@ -7,12 +7,12 @@
 //! interface, address, protocol, port, type, flag, time and hop limit. It is about nftables, or iptables where those
 //! were read; not about traffic that stays inside one segment, bridges, tc, XDP, IPVS, or what is loaded later.
 
-mod boxes;
+pub(super) mod boxes;
 mod compare;
 mod compare_nat;
 mod intent;
 mod nat;
-mod terms;
+pub(super) mod terms;
 mod witness;
 
 pub use compare::{Answer, Proof, Refutation, prove};
