@@ -13,6 +13,16 @@ const PAGES: &[&str] = &[
     include_str!("../../../../docs/lints/SW0804.md"),
     include_str!("../../../../docs/lints/SW0805.md"),
     include_str!("../../../../docs/lints/SW0806.md"),
+    include_str!("../../../../docs/lints/SW0807.md"),
+    include_str!("../../../../docs/lints/SW0808.md"),
+    include_str!("../../../../docs/lints/SW0809.md"),
+    include_str!("../../../../docs/lints/SW0810.md"),
+    include_str!("../../../../docs/lints/SW0811.md"),
+    include_str!("../../../../docs/lints/SW0812.md"),
+    include_str!("../../../../docs/lints/SW0813.md"),
+    include_str!("../../../../docs/lints/SW0814.md"),
+    include_str!("../../../../docs/lints/SW0815.md"),
+    include_str!("../../../../docs/lints/SW0816.md"),
 ];
 
 /// Whether a word is meant as a code.

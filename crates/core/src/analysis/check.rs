@@ -23,7 +23,7 @@ pub fn check_within(policy: &Policy, ruleset: &Ruleset, at: At, nodes_max: usize
     let mut always = Always::new(&ground, at, nodes_max);
     let mut found = Vec::new();
     expect::check(policy, &mut always, at, &mut found);
-    lints::check(&Context { policy, ground: &ground, at }, &mut found);
+    lints::check(&Context { policy, ground: &ground, at }, &mut always, &mut found);
     found.sort_by_key(|finding| (finding.span, finding.code));
     found
 }

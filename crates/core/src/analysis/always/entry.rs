@@ -107,13 +107,26 @@ pub(super) fn addresses(cube: Cube, field: Field, ranges: &[AddrRange], family: 
 }
 
 impl Always<'_> {
-    /// First packets that can enter at a place.
-    pub(super) fn possible(&mut self, input: Place) -> Result<Set, GaveUp> {
+    /// Packets from sources that belong to the place where they enter.
+    ///
+    /// # Errors
+    /// When the space gives up.
+    pub fn honest(&mut self, input: Place) -> Result<Set, GaveUp> {
+        if let Some(known) = self.honest.get(&input) {
+            return Ok(*known);
+        }
         let sources = self.ground.sources(input);
         let from = Family::BOTH.into_iter().filter_map(|family| {
             addresses(is(Cube::all(), Field::Family, family_number(family)), Field::Src, &sources, family)
         });
-        let from = self.space.cubes(&from.collect::<Vec<_>>())?;
+        let honest = self.space.cubes(&from.collect::<Vec<_>>())?;
+        self.honest.insert(input, honest);
+        Ok(honest)
+    }
+
+    /// First packets that can enter at a place.
+    pub(super) fn possible(&mut self, input: Place) -> Result<Set, GaveUp> {
+        let from = self.honest(input)?;
         let opening = self.opening()?;
         let times = self.times()?;
         let translations = self.translated(input)?;

@@ -36,7 +36,7 @@ pub struct Always<'g> {
     pub clock: Clock<'g>,
     pub ground: &'g Ground<'g>,
     entries: BTreeMap<Place, Entry>,
-    /// What the box forwards instead of taking it itself, by where it enters.
+    honest: BTreeMap<Place, Set>,
     opening: Option<Set>,
     times: Option<Set>,
 }
@@ -49,6 +49,7 @@ impl<'g> Always<'g> {
             clock: Clock::new(&ground.ruleset, at),
             ground,
             entries: BTreeMap::new(),
+            honest: BTreeMap::new(),
             opening: None,
             times: None,
         }
