@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod blast;
 mod check;
 mod completions;
 mod diagram;
@@ -30,6 +31,7 @@ pub enum Command {
     Check(check::Args),
     Matrix(matrix::Args),
     Explain(explain::Args),
+    Blast(blast::Args),
     Docs(docs::Args),
     Diagram(diagram::Args),
     Prove(prove::Args),
@@ -47,6 +49,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Check(args) => check::run(args),
         Command::Matrix(args) => matrix::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Blast(args) => blast::run(args),
         Command::Docs(args) => docs::run(args),
         Command::Diagram(args) => diagram::run(args),
         Command::Prove(args) => prove::run(args),

@@ -3,6 +3,8 @@
 //! Everything here asks the oracle ([`crate::ruleset::Ruleset::judge`]) and decides nothing by itself.
 
 mod always;
+mod blast;
+mod blast_ways;
 mod boxes;
 mod boxes_at;
 mod check;
@@ -24,6 +26,8 @@ mod service_classes;
 mod times;
 mod words;
 
+pub use blast::{Blast, NoBlast, Step, blast};
+pub use blast_ways::Inroad;
 pub use check::{check, check_within};
 pub use domain::{is_stand_in, with_stand_ins};
 pub use explain::{Covering, Explanation, PARTS_MAX, Part, Way, explain};

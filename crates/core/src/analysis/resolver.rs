@@ -8,8 +8,8 @@ use super::times::instants;
 use crate::analysis::codes::TIME_UNREACHABLE;
 use crate::diag::{Code, Diagnostic};
 use crate::policy::{Policy, Segment, SegmentDhcp, ServerRef, Verdict, codes};
-use crate::source::Span;
 use crate::ruleset::{At, Interface, Origin, Reason, Ruleset};
+use crate::source::Span;
 
 /// What hosts are told of.
 struct Told {
@@ -136,20 +136,12 @@ fn ever_accepted(ruleset: &Ruleset, flow: &Flow, at: At) -> bool {
         && instants(ruleset, &speaking, at).into_iter().any(|at| matches!(at, At::Instant(_)) && accepted(at))
 }
 
-fn finding(
-    policy: &Policy,
-    ruleset: &Ruleset,
-    segment: &Segment,
-    flow: &Flow,
-    told: &Told,
-    at: At,
-) -> Diagnostic {
+fn finding(policy: &Policy, ruleset: &Ruleset, segment: &Segment, flow: &Flow, told: &Told, at: At) -> Diagnostic {
     let Told { key, port, to_do, .. } = told;
     let span = segment.dhcp.as_ref().map_or(segment.span, told.place);
     let message = format!("`{}` is told to {to_do} at {}, but may not reach it", segment.name, flow.dst);
-    let found = Diagnostic::warning(told.code, span, message)
-        .label(format!("never reached with udp/{port}"))
-        .witness(*flow);
+    let found =
+        Diagnostic::warning(told.code, span, message).label(format!("never reached with udp/{port}")).witness(*flow);
     let decision = ruleset.eval(flow, at);
     if let Reason::Rule(index) = decision.reason
         && let (Origin::Written(_), Some(rule)) = (ruleset.rules[index].origin, ruleset.rules[index].span)

@@ -185,7 +185,11 @@ mod tests {
             let mut edges: BTreeSet<u128> = BTreeSet::from([0, u128::from(WEEK_S) - 1]);
             for rule in &ruleset.rules {
                 let windows = rule.when.windows.iter().flat_map(|windows| windows.intervals());
-                edges.extend(windows.flat_map(|(start, end)| [*start, start.saturating_sub(1), *end - 1, *end % WEEK_S]).map(u128::from));
+                edges.extend(
+                    windows
+                        .flat_map(|(start, end)| [*start, start.saturating_sub(1), *end - 1, *end % WEEK_S])
+                        .map(u128::from),
+                );
             }
             for epoch in 0..=clock.starts.len() {
                 for edge in &edges {
@@ -215,8 +219,9 @@ mod tests {
         let possible = clock.possible(&mut space).expect("small");
         let second = |day: u128| Point::default().with(WEEK, day * 86_400 + 43_200);
         // Wednesday noon in Berlin to the end of Thursday.
-        assert_eq!((0..7).map(|day| space.contains(possible, &second(day))).collect::<Vec<_>>(), [
-            false, false, true, true, false, false, false
-        ]);
+        assert_eq!(
+            (0..7).map(|day| space.contains(possible, &second(day))).collect::<Vec<_>>(),
+            [false, false, true, true, false, false, false]
+        );
     }
 }

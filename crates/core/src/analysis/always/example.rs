@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use segwall_packetset::{Field, Flow, GaveUp, Header, Place, Point, Sent, Set, proto};
 
-use super::clock::{EPOCH, WEEK};
 use super::{Always, output_place};
 use crate::analysis::proof::terms::{address, number};
 use crate::ruleset::At;
@@ -87,14 +86,6 @@ impl Always<'_> {
             sent,
         }
     }
-
-    /// The set without its times: what it holds at some time.
-    ///
-    /// # Errors
-    /// When the space gives up.
-    pub fn ever(&mut self, set: Set) -> Result<Set, GaveUp> {
-        self.space.exists(set, &[WEEK, EPOCH])
-    }
 }
 
 /// The port at hand where it is one that people know, else the first that is not 0.
@@ -107,7 +98,8 @@ fn known_port(values: &[(u128, u128)], point: &Point) -> u128 {
     if !proto::has_ports(u8::try_from(point.get(Field::Proto)).unwrap_or(0)) {
         return 0;
     }
-    let first = values.iter().map(|(first, last)| if *first > 0 { *first } else { 1.min(*last) }).find(|first| *first > 0);
+    let first =
+        values.iter().map(|(first, last)| if *first > 0 { *first } else { 1.min(*last) }).find(|first| *first > 0);
     first.unwrap_or(last)
 }
 

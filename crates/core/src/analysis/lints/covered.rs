@@ -186,7 +186,8 @@ fn finding(covers: &mut Covers<'_, '_>, at: usize, by: &BTreeSet<usize>) -> Opti
     };
     let mut finding = Diagnostic::new(codes::RULE_COVERED, severity, rule.span?, message).help(help);
     for other in by.iter().filter_map(|other| ruleset.rules[*other].span).take(LABELS_MAX) {
-        finding = finding.also(other, format!("this {word} covers {}", if by.len() == 1 { "it" } else { "part of it" }));
+        finding =
+            finding.also(other, format!("this {word} covers {}", if by.len() == 1 { "it" } else { "part of it" }));
     }
     for input in inputs(ruleset, rule) {
         let own = covers.honest(input, at).ok()?;

@@ -17,7 +17,9 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let ruleset = context.ruleset();
     let horizon = now.checked_add((DAYS_AHEAD * HOURS_A_DAY).hours()).unwrap_or(jiff::Timestamp::MAX);
     for rule in &ruleset.rules {
-        let (Some(until), Origin::Written(id), Some(span)) = (rule.when.until, rule.origin, rule.span) else { continue };
+        let (Some(until), Origin::Written(id), Some(span)) = (rule.when.until, rule.origin, rule.span) else {
+            continue;
+        };
         let Some(day) = context.policy.rules[id.0 as usize].expires else { continue };
         // What is over has a finding of its own.
         if until <= now || until > horizon {

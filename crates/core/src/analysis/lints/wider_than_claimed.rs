@@ -28,7 +28,9 @@ pub(super) fn check(context: &Context<'_>, always: &mut Always<'_>, found: &mut 
     }
     let words = Words::of(context.policy);
     for (at, rule) in context.ruleset().rules.iter().enumerate() {
-        let (Origin::Written(_), Verdict::Accept, Some(span)) = (rule.origin, rule.verdict, rule.span) else { continue };
+        let (Origin::Written(_), Verdict::Accept, Some(span)) = (rule.origin, rule.verdict, rule.span) else {
+            continue;
+        };
         let beyond = claims.iter().filter(narrow).find_map(|claim| beyond(always, at, claim, &claims).ok()?);
         let Some(Beyond { claim, flow }) = beyond else { continue };
         let asked = words.services(claim.services.as_deref()).join(", ");
