@@ -3,7 +3,8 @@
 use segwall_packetset::{Field, GaveUp, Point, Set, Space};
 
 use super::intent::{Intent, intent, not_local};
-use super::witness::{WISHES, Witness, witness};
+use super::ordinary::ordinary;
+use super::witness::{Witness, witness};
 use crate::netfilter::meaning::{self, Hooked, Options, Rates, RuleAt};
 use crate::netfilter::{Hook, Program, Rate, Reject};
 use crate::policy::{Limit, TimeUnit};
@@ -253,9 +254,9 @@ impl Comparison<'_> {
             // What is told may be dropped before, where something is not decided.
             self.doubt(wanted, found)?;
             let more = self.space.minus(seen, wanted)?;
-            self.refute_unless_open(more, found, "another answer", words)?;
+            self.refute_unless_open(more, found, VERDICT, words)?;
         }
-        self.refute_unless_open(otherwise, found, "another answer", "reject with another kind of message")
+        self.refute_unless_open(otherwise, found, VERDICT, "reject with another kind of message")
     }
 
     /// Accepted connections that are written down are those that the policy writes down.
@@ -309,7 +310,7 @@ impl Comparison<'_> {
     }
 
     fn point(&self, set: Set) -> Option<Point> {
-        self.space.witness_preferring(set, &WISHES)
+        ordinary(self.space, self.ruleset, self.hook, set)
     }
 
     fn push(&mut self, point: &Point, wanted: String, found: String) -> Result<(), GaveUp> {
@@ -324,11 +325,15 @@ impl Comparison<'_> {
             Reason::Rule(at) => Some(self.ruleset.rules[at].line).filter(|line| *line > 0),
             _ => None,
         };
+        let wanted = if wanted == VERDICT { decision.verdict.word().to_owned() } else { wanted };
         let rules = meaning::decided_by(self.space, self.programs, self.hook, point)?;
         self.differences.push(Refutation { hook: self.hook, witness, wanted, found, rules, line });
         Ok(())
     }
 }
+
+/// Stands for the verdict that the policy has for the packet that is shown.
+const VERDICT: &str = "";
 
 /// "Communication administratively prohibited" (RFC 1812), and the same of ICMPv6 (RFC 4443).
 const PROHIBITED4: u8 = 13;
