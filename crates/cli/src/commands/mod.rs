@@ -3,6 +3,8 @@
 mod check;
 mod completions;
 mod diagram;
+mod diff;
+mod diff_text;
 mod docs;
 mod explain;
 mod explain_code;
@@ -14,6 +16,7 @@ mod lab_report;
 mod lab_shell;
 mod man;
 mod matrix;
+mod matrix_service;
 mod pages;
 mod prove;
 mod render;
@@ -29,6 +32,7 @@ pub enum Command {
     Init(init::Args),
     Check(check::Args),
     Matrix(matrix::Args),
+    Diff(diff::Args),
     Explain(explain::Args),
     Docs(docs::Args),
     Diagram(diagram::Args),
@@ -46,6 +50,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(args),
         Command::Matrix(args) => matrix::run(args),
+        Command::Diff(args) => diff::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Docs(args) => docs::run(args),
         Command::Diagram(args) => diagram::run(args),

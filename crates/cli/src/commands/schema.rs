@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{check, explain, lab, matrix, prove, render};
+use super::{check, diff, explain, lab, matrix, prove, render};
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
 
@@ -21,6 +21,7 @@ pub struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
     Check,
+    Diff,
     Explain,
     Lab,
     Matrix,
@@ -40,6 +41,7 @@ pub fn run(args: &Args) -> Result<Answer, Failure> {
 fn shape(output: Output) -> Schema {
     match output {
         Output::Check => schema_for!(Envelope<check::Data>),
+        Output::Diff => schema_for!(Envelope<diff::Data>),
         Output::Explain => schema_for!(Envelope<explain::Data>),
         Output::Lab => schema_for!(Envelope<lab::Data>),
         Output::Matrix => schema_for!(Envelope<matrix::Data>),
