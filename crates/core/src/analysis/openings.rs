@@ -4,7 +4,7 @@
 
 use segwall_packetset::{Cube, Field, GaveUp, Set, Space};
 
-use super::proof::{destinations, intent};
+use super::proof::{Intent, destinations, intent};
 use super::sets::{first_packets, untranslated};
 use crate::netfilter::meaning::{self, LogUse, Options, RateUse, Rates, UnknownUse};
 use crate::netfilter::{ChainKind, Hook, Nat, NatKind, Program, Reject};
@@ -61,13 +61,22 @@ pub struct Ask {
     pub limits: bool,
 }
 
-/// What a policy does with new connections, from `at` on as long as its text holds. Rejects and messages are those of
-/// accepted and refused connections together.
-///
+/// What a policy does with new connections, from `at` on as long as its text holds.
 /// # Errors
 /// When the space gives up.
 pub fn of_policy(space: &mut Space, ruleset: &Ruleset, hook: Hook, at: At, among: Set) -> Result<Openings, GaveUp> {
     let want = intent(space, ruleset, hook, at)?;
+    of_intent(space, ruleset, hook, &want, among)
+}
+
+/// The same of what the policy wants at the hook, where that is known.
+pub(super) fn of_intent(
+    space: &mut Space,
+    ruleset: &Ruleset,
+    hook: Hook,
+    want: &Intent,
+    among: Set,
+) -> Result<Openings, GaveUp> {
     let first = first_packets(space, hook)?;
     let mut possible = space.intersect_all(&[want.possible, first, among])?;
     if hook != Hook::Output {

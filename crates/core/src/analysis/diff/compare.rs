@@ -7,8 +7,8 @@ use segwall_packetset::{Field, GaveUp, Set, Space};
 
 use super::decide::{Decider, choose, decider};
 use super::side::{ByWords, Facts, facts, translations};
-use super::{BOXES_MAX, Change, Diff, Outcome, PERIODS_MAX, Party, What};
-use crate::analysis::sets::{UNASKED, first_packets, readable};
+use super::{BOXES_MAX, Change, Diff, Outcome, PERIODS_MAX, Party, SAMPLES_MAX, Sample, What};
+use crate::analysis::sets::{Shown, UNASKED, first_packets, readable};
 use crate::netfilter::{Hook, Program, Table};
 use crate::ruleset::At;
 
@@ -26,6 +26,7 @@ pub fn diff(space: &mut Space, before: Party<'_>, after: Party<'_>, at: At) -> D
         parties: [before, after],
         changes: Vec::new(),
         doubts: BTreeSet::new(),
+        leaving: Set::EMPTY,
         seen: BTreeMap::new(),
     };
     if same_rules(before, after) {
@@ -100,6 +101,8 @@ struct Comparison<'a> {
     parties: [Party<'a>; 2],
     changes: Vec<Change>,
     doubts: BTreeSet<String>,
+    /// Packets that leave on either side.
+    leaving: Set,
     /// Packets of changes that were told, whatever the time.
     seen: BTreeMap<(usize, What), Set>,
 }
@@ -124,6 +127,12 @@ impl Comparison<'_> {
         let before = facts(self.space, before, hook, period.at, among)?;
         let after = facts(self.space, after, hook, period.at, among)?;
         self.verdicts(hook, period, among, &before, &after)?;
+        if hook != Hook::Input {
+            for one in [&before, &after] {
+                let open = [self.leaving, one.accept, one.limited, one.undecided];
+                self.leaving = self.space.union_all(&open)?;
+            }
+        }
         let refused = self.refused_by_both(among, &before, &after)?;
         self.by_words(hook, period, refused, (&before.answers, &after.answers), &What::Answer)?;
         let limited = self.space.intersect(before.limited, after.limited)?;
@@ -240,15 +249,7 @@ impl Comparison<'_> {
         }
         if hook == Hook::Postrouting {
             // Of what is refused on both sides nothing leaves.
-            let mut leaving = Set::EMPTY;
-            for hook in [Hook::Forward, Hook::Output] {
-                let first = first_packets(self.space, hook)?;
-                for party in self.parties {
-                    let facts = facts(self.space, party, hook, at, first)?;
-                    leaving = self.space.union_all(&[leaving, facts.accept, facts.limited, facts.undecided])?;
-                }
-            }
-            among = self.space.intersect(among, leaving)?;
+            among = self.space.intersect(among, self.leaving)?;
         }
         let [before, after] = self.parties;
         let (before, unknown) = translations(self.space, before, hook)?;
@@ -279,17 +280,23 @@ impl Comparison<'_> {
             At::ClockUnknown => None,
         };
         let shown = readable(self.space, set, within, &UNASKED, BOXES_MAX)?;
-        let point = choose(self.space, set, now).expect("a set that is not empty has a packet");
-        let mut decided = Vec::with_capacity(2);
-        for party in self.parties {
-            decided.push(match (&what, party) {
-                (What::Translation(..), _) => Decider::Default(""),
-                (_, party) => decider(self.space, party, hook, period.at, &point)?,
-            });
+        let mut samples = Vec::new();
+        for cube in shown.boxes.iter().take(SAMPLES_MAX) {
+            let inside = self.space.cube(cube)?;
+            let inside = self.space.intersect(set, inside)?;
+            let inside = if inside.is_empty() { set } else { inside };
+            let Some(point) = choose(self.space, inside, cube, now) else { break };
+            let mut decided = Vec::with_capacity(2);
+            for party in self.parties {
+                decided.push(match what {
+                    What::Translation(..) => Decider::Default(""),
+                    _ => decider(self.space, party, hook, period.at, &point)?,
+                });
+            }
+            let decided = <[Decider; 2]>::try_from(decided).expect("two parties");
+            samples.push(Sample { packet: Shown::of(&point), decided });
         }
-        let [first, second] = <[Decider; 2]>::try_from(decided).expect("two parties");
-        let witness = crate::analysis::sets::Shown::of(&point);
-        self.changes.push(Change { hook, what, from: period.from, set, shown, witness, decided: [first, second] });
+        self.changes.push(Change { hook, what, from: period.from, set, shown, samples });
         Ok(())
     }
 }
