@@ -8,18 +8,21 @@ use segwall_packetset::{Field, Point, Space};
 
 use crate::full;
 use crate::naive::{Fate, fate};
-use crate::packets::{MACS, edges, opening, read, with_mac};
+use crate::packets::{MACS, PORTS, edges, opening, read, with_mac};
 
 const SEED: u64 = 0x5e6_3a7c;
 const PROGRAMS: u64 = 12;
 const RULES: usize = 70;
 const CHAINS: usize = 7;
-const PAIRS: usize = 60;
-const PORTS: [u128; 2] = [22, 80];
+const PAIRS: usize = 80;
 
 fn matrices(program: &Program, services: &str) -> Vec<ServiceMatrix> {
     let asked = asked(services, &[]).expect("services");
     service_matrices(&mut Space::default(), &[program], &asked, &own_names).expect("small")
+}
+
+fn services() -> String {
+    PORTS.map(|port| format!("tcp/{port}")).join(",")
 }
 
 fn of<'m>(list: &'m [ServiceMatrix], hook: Hook, port: u128) -> &'m ServiceMatrix {
@@ -58,18 +61,18 @@ fn cells_of_small_programs_are_what_each_packet_meets() {
         let mut choices = Seeded(seed);
         let text = iptables_save(&mut |bound| choices.below(bound), RULES, CHAINS);
         let program = read(&text);
-        let list = matrices(&program, "tcp/22,tcp/80");
+        let list = matrices(&program, &services());
         let edges = edges(&text);
         for number in 0..PAIRS {
             let hook = [Hook::Forward, Hook::Input][number % 2];
-            let point = opening(&mut choices, hook, &edges, PORTS[number / 2 % 2]);
+            let point = opening(&mut choices, hook, &edges, PORTS[number / 2 % PORTS.len()]);
             let (said, expected) = (said(&list, hook, &point), expected(&program, hook, &point));
             assert_eq!(said, expected, "{hook:?} {point:?}\nseed {seed:#x}\n{text}");
             *seen.entry(said).or_insert(0) += 1;
         }
     }
     for reach in [Reach::Accept, Reach::Drop, Reach::May] {
-        assert!(seen.get(&reach).is_some_and(|count| *count >= 10), "too few pairs were {reach:?}: {seen:?}");
+        assert!(seen.get(&reach).is_some_and(|count| *count >= 5), "too few pairs were {reach:?}: {seen:?}");
     }
 }
 
@@ -78,12 +81,12 @@ fn cells_of_a_busy_firewall_contradict_no_packet() {
     let mut choices = Seeded(SEED);
     let text = iptables_save(&mut |bound| choices.below(bound), 5_000, 60);
     let program = read(&text);
-    let list = matrices(&program, "tcp/22,tcp/80");
+    let list = matrices(&program, &services());
     let edges = edges(&text);
     let mut decided = 0;
     for number in 0..2_000 {
         let hook = [Hook::Forward, Hook::Input][number % 2];
-        let point = opening(&mut choices, hook, &edges, PORTS[number / 2 % 2]);
+        let point = opening(&mut choices, hook, &edges, PORTS[number / 2 % PORTS.len()]);
         let point = with_mac(&point, choices.below(MACS));
         let Fate { accept, drop } = fate(&program, hook, &point);
         match said(&list, hook, &point) {
@@ -123,7 +126,7 @@ fn classes_do_not_overlap_and_no_two_are_treated_alike() {
 #[test]
 fn a_translated_connection_is_told_in_both_coordinates() {
     let program = read(concat!(
-        "*nat\n:PREROUTING ACCEPT\n:POSTROUTING ACCEPT\n",
+        "*nat\n:PREROUTING ACCEPT\n:INPUT ACCEPT\n:OUTPUT ACCEPT\n:POSTROUTING ACCEPT\n",
         "-A PREROUTING -i eth1 -d 203.0.113.2/32 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.0.0.2:80\n",
         "COMMIT\n*filter\n:INPUT DROP\n:FORWARD DROP\n:OUTPUT ACCEPT\n",
         "-A FORWARD -d 10.0.0.2/32 -p tcp -m tcp --dport 80 -j ACCEPT\n",
@@ -132,7 +135,7 @@ fn a_translated_connection_is_told_in_both_coordinates() {
     ));
     let list = matrices(&program, "tcp/80");
     let forward = of(&list, Hook::Forward, 80);
-    assert_eq!(forward.translated, ["accept: tcp any → 10.0.0.2 port 80, in eth1, sent to 203.0.113.2 port 8080"]);
+    assert_eq!(forward.translated, ["accept: tcp any → 10.0.0.2 port 80, sent to 203.0.113.2 port 8080, in eth1"]);
     let names = |classes: &[segwall_core::analysis::service_matrix::AddressClass]| -> Vec<String> {
         classes.iter().map(|class| class.name.clone()).collect()
     };

@@ -8,7 +8,8 @@ use segwall_packetset::{Field, GaveUp, Set, Space};
 use super::decide::{Decider, choose, decider};
 use super::side::{ByWords, Facts, facts, translations};
 use super::{BOXES_MAX, Change, Diff, Outcome, PERIODS_MAX, Party, SAMPLES_MAX, Sample, What};
-use crate::analysis::sets::{Shown, UNASKED, first_packets, readable};
+use crate::analysis::proof::not_local;
+use crate::analysis::sets::{Shown, UNASKED, first_packets, interfaces_named, readable};
 use crate::netfilter::{Hook, Program, Table};
 use crate::ruleset::At;
 
@@ -87,6 +88,14 @@ fn same_rules(before: Party<'_>, after: Party<'_>) -> bool {
     bare(before) == bare(after)
 }
 
+/// Interfaces that a policy names.
+fn interfaces(party: Party<'_>) -> Vec<&str> {
+    match party {
+        Party::Policy(ruleset) => ruleset.interfaces.iter().map(|interface| interface.name.as_str()).collect(),
+        Party::Rules(_) => Vec::new(),
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Period {
     at: At,
@@ -110,7 +119,9 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     fn hook(&mut self, hook: Hook, period: Period) -> Result<(), GaveUp> {
         let mut among = first_packets(self.space, hook)?;
-        if let At::Instant(now) = period.at {
+        if let At::Instant(now) = period.at
+            && self.parties.iter().any(|party| matches!(party, Party::Policy(_)))
+        {
             let nanoseconds = |at: Timestamp| u128::try_from(at.as_nanosecond()).unwrap_or(0);
             let mut last = period.end.map_or(Field::Time.max(), |end| nanoseconds(end) - 1);
             for party in self.parties {
@@ -246,6 +257,12 @@ impl Comparison<'_> {
             let nowhere = self.space.range(Field::Out, 0, 0)?;
             let named = self.space.range(Field::In, 1, u128::MAX)?;
             among = self.space.intersect_all(&[among, nowhere, named])?;
+            // What comes by an interface that no policy names goes nowhere, wherever it is sent.
+            let names: Vec<&str> = self.parties.iter().flat_map(|party| interfaces(*party)).collect();
+            if !names.is_empty() {
+                let known = interfaces_named(self.space, Field::In, names)?;
+                among = self.space.intersect(among, known)?;
+            }
         }
         if hook == Hook::Postrouting {
             // Of what is refused on both sides nothing leaves.
@@ -263,8 +280,21 @@ impl Comparison<'_> {
         self.by_words(hook, period, among, (&before, &after), &What::Translation)
     }
 
+    /// The part of a difference that packets can show: what a policy gives to the box is local to a kernel that runs rules
+    /// made for it.
+    fn real(&mut self, set: Set) -> Result<Set, GaveUp> {
+        match self.parties {
+            [Party::Policy(ruleset), Party::Rules(_)] | [Party::Rules(_), Party::Policy(ruleset)] => {
+                let never = not_local(self.space, ruleset)?;
+                self.space.minus(set, never)
+            }
+            [Party::Policy(_), Party::Policy(_)] | [Party::Rules(_), Party::Rules(_)] => Ok(set),
+        }
+    }
+
     /// Notes a change, unless an earlier period told it.
     fn change(&mut self, hook: Hook, period: Period, what: What, set: Set, within: Set) -> Result<(), GaveUp> {
+        let set = self.real(set)?;
         let timeless = self.space.exists(set, &[Field::Time])?;
         let key = (hook as usize, what.clone());
         let known = self.seen.get(&key).copied().unwrap_or(Set::EMPTY);
