@@ -4,6 +4,7 @@
 
 mod claims;
 mod lints;
+mod differences;
 mod packets;
 mod reading;
 mod replay;

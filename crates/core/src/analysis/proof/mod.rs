@@ -17,7 +17,7 @@ pub(super) mod terms;
 mod witness;
 
 pub use compare::{Answer, Proof, Refutation, prove};
-pub use intent::{Intent, LOOPBACK, intent};
+pub use intent::{Intent, LOOPBACK, intent, not_local};
 pub use nat::{Target, destinations, masquerade};
 pub use ordinary::WISHES;
 pub use witness::{Witness, witness};
