@@ -1,7 +1,7 @@
 //! The JSON that machines read. Every shape is a type here or beside its command, and `schema --output` prints it.
 
 use schemars::JsonSchema;
-use segwall_core::diag::{Diagnostic, Severity};
+use segwall_core::diag::{Diagnostic, NamedPacket, Severity, Witness};
 use segwall_core::ruleset::{Role, Ruleset};
 use segwall_core::source::{Position, Source, Span};
 use segwall_packetset::{Flow, Header, Place, proto};
@@ -74,7 +74,8 @@ pub struct Label {
 /// A flow: the first packet of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FlowShape {
-    /// Zone it enters by: a segment, `internet`, `gateway`, or `elsewhere` for an interface the policy does not name.
+    /// Zone it enters by: a segment, `internet`, `gateway`, or `elsewhere` for an interface the policy does not name. Of
+    /// rules without a policy: the interface's name, or `gateway`.
     #[serde(rename = "in")]
     pub input: String,
     /// Zone it leaves by.
@@ -125,13 +126,23 @@ pub fn zone(ruleset: &Ruleset, place: Place) -> &str {
 impl FlowShape {
     /// The shape of a flow.
     pub fn of(ruleset: &Ruleset, flow: &Flow) -> Self {
+        Self::between(zone(ruleset, flow.input), zone(ruleset, flow.output), flow)
+    }
+
+    /// The shape of a packet of rules without a policy.
+    pub fn named(named: &NamedPacket) -> Self {
+        let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "gateway".to_owned());
+        Self::between(&name(&named.input), &name(&named.output), &named.packet.flow)
+    }
+
+    fn between(input: &str, output: &str, flow: &Flow) -> Self {
         let (icmp_type, icmp_code) = match flow.header {
             Header::Icmp { kind, code } => (Some(kind), Some(code)),
             Header::Ports { .. } | Header::Other => (None, None),
         };
         Self {
-            input: zone(ruleset, flow.input).to_owned(),
-            output: zone(ruleset, flow.output).to_owned(),
+            input: input.to_owned(),
+            output: output.to_owned(),
             proto: proto::name(flow.proto).map_or_else(|| flow.proto.to_string(), str::to_owned),
             src: flow.src.to_string(),
             dst: flow.dst.to_string(),
@@ -164,7 +175,10 @@ pub fn findings(source: &Source, ruleset: Option<&Ruleset>, list: &[Diagnostic])
                 end_column: end.column,
                 labels: own.into_iter().chain(others).map(|(span, text)| label(source, span, text)).collect(),
                 help: found.help.clone(),
-                witness: found.witness.as_ref().zip(ruleset).map(|(flow, ruleset)| FlowShape::of(ruleset, flow)),
+                witness: found.witness.as_ref().and_then(|witness| match witness {
+                    Witness::Flow(flow) => ruleset.map(|ruleset| FlowShape::of(ruleset, flow)),
+                    Witness::Packet(packet) => Some(FlowShape::named(packet)),
+                }),
             }
         })
         .collect()

@@ -1,13 +1,13 @@
 //! Points of the packet space as packets that people and the oracle understand.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use segwall_packetset::{
     CtState, Field, Flow, Header, InterfaceId, Packet, Place, Point, Sent, TcpFlags, interface_text, proto,
 };
 
 use super::terms::{address, name_of};
+use crate::diag::{DEFAULT_HOPS, NamedPacket};
 use crate::netfilter::Hook;
 use crate::ruleset::Ruleset;
 
@@ -25,9 +25,6 @@ pub struct Witness {
     /// The point itself.
     pub point: Point,
 }
-
-/// What most hosts send with.
-const DEFAULT_HOPS: u8 = 64;
 
 /// What a packet should look like where the set leaves a choice: an ordinary one.
 pub const WISHES: [(Field, u128); 7] = [
@@ -99,46 +96,21 @@ pub fn witness(ruleset: &Ruleset, hook: Hook, point: &Point) -> Witness {
     }
 }
 
+impl Witness {
+    /// The packet with the names of its interfaces.
+    #[must_use]
+    pub fn named(&self) -> NamedPacket {
+        NamedPacket {
+            packet: self.packet,
+            input: self.input.clone(),
+            output: self.output.clone(),
+            hops: self.hops,
+        }
+    }
+}
+
 impl fmt::Display for Witness {
-    /// Protocol, ends, interfaces and what is unusual about it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Flow { proto: protocol, src, dst, header, sent, .. } = self.packet.flow;
-        let end = |addr: IpAddr, port: u16| match addr {
-            IpAddr::V4(addr) => format!("{addr}:{port}"),
-            IpAddr::V6(addr) => format!("[{addr}]:{port}"),
-        };
-        match proto::name(protocol) {
-            Some(name) => f.write_str(name)?,
-            None => write!(f, "protocol {protocol}")?,
-        }
-        match header {
-            Header::Ports { sport, dport } => write!(f, " {} to {}", end(src, sport), end(dst, dport))?,
-            Header::Icmp { kind, code } => write!(f, " type {kind} code {code} {src} to {dst}")?,
-            Header::Other => write!(f, " {src} to {dst}")?,
-        }
-        if let Some(sent) = sent {
-            write!(f, " (sent to {})", end(sent.dst, sent.dport))?;
-        }
-        if let Some(input) = &self.input {
-            write!(f, ", in {input}")?;
-        }
-        if let Some(output) = &self.output {
-            write!(f, ", out {output}")?;
-        }
-        let state = match self.packet.state {
-            CtState::New => "new",
-            CtState::Established => "established",
-            CtState::Related => "related",
-            CtState::Invalid => "invalid",
-            CtState::Untracked => "untracked",
-        };
-        write!(f, ", {state}")?;
-        if protocol == proto::TCP && !self.packet.flags.is_bare_syn() {
-            write!(f, ", flags {:#04x}", self.packet.flags.0)?;
-        }
-        if self.hops != DEFAULT_HOPS {
-            write!(f, ", hop limit {}", self.hops)?;
-        }
-        Ok(())
+        self.named().fmt(f)
     }
 }
