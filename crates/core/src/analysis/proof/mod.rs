@@ -18,4 +18,4 @@ mod witness;
 pub use compare::{Answer, Proof, Refutation, prove};
 pub use intent::{Intent, intent};
 pub use nat::{Target, destinations, masquerade};
-pub use witness::{WISHES, Witness, witness};
+pub use witness::{WISHES, Witness, packet_of, witness};

@@ -44,7 +44,6 @@ fn small<T: TryFrom<u128>>(point: &Point, field: Field) -> T {
 /// The packet of a point at a hook.
 #[must_use]
 pub fn witness(ruleset: &Ruleset, hook: Hook, point: &Point) -> Witness {
-    let family = point.get(Field::Family);
     let place = |field| {
         let name = point.get(field);
         let known = ruleset.interface_ids().map(|(id, _)| id).find(|id: &InterfaceId| name_of(ruleset, *id) == name);
@@ -59,6 +58,14 @@ pub fn witness(ruleset: &Ruleset, hook: Hook, point: &Point) -> Witness {
         Hook::Postrouting | Hook::Egress if point.get(Field::In) == 0 => (Place::Gateway, place(Field::Out)),
         Hook::Forward | Hook::Postrouting | Hook::Egress => (place(Field::In), place(Field::Out)),
     };
+    let NamedPacket { packet, input, output, hops } = packet_of(point, (input, output));
+    Witness { packet, input, output, hops, point: *point }
+}
+
+/// The packet of a point between two places.
+#[must_use]
+pub fn packet_of(point: &Point, (input, output): (Place, Place)) -> NamedPacket {
+    let family = point.get(Field::Family);
     let protocol: u8 = small(point, Field::Proto);
     let icmp = if family == 0 { proto::ICMP } else { proto::ICMPV6 };
     let header = if proto::has_ports(protocol) {
@@ -87,12 +94,11 @@ pub fn witness(ruleset: &Ruleset, hook: Hook, point: &Point) -> Witness {
         sent,
     };
     let name = |field| interface_text(point.get(field)).filter(|name| !name.is_empty());
-    Witness {
+    NamedPacket {
         packet: Packet { flow, state, flags: TcpFlags(small(point, Field::Flags)) },
         input: name(Field::In),
         output: name(Field::Out),
         hops: small(point, Field::Hops),
-        point: *point,
     }
 }
 
