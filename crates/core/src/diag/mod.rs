@@ -4,7 +4,7 @@ mod packet;
 
 use segwall_packetset::Flow;
 
-pub use packet::{DEFAULT_HOPS, NamedPacket};
+pub use packet::NamedPacket;
 
 use crate::source::Span;
 

@@ -14,5 +14,5 @@ pub use model::{
     Action, Base, Chain, ChainKind, Content, Element, Hook, Key, Log, Match, Nat, NatKind, Note, NoteKind, Program,
     Rate, Reject, Rule, Set, Step, Table, TableFamily, Unknown, Values, Verdicts,
 };
-pub use script::{Call, Change, Script};
 pub use nft::{NftJsonError, read_nft_json};
+pub use script::{Call, Change, Script};

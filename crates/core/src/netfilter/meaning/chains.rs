@@ -63,13 +63,7 @@ impl Walk<'_, '_> {
         Ok(summary)
     }
 
-    pub(super) fn rule(
-        &mut self,
-        course: &mut Course<'_>,
-        rule: &Rule,
-        view: View,
-        set: Set,
-    ) -> Result<(), GaveUp> {
+    pub(super) fn rule(&mut self, course: &mut Course<'_>, rule: &Rule, view: View, set: Set) -> Result<(), GaveUp> {
         let mut going = Flows::one(view, set);
         let mut at = 0;
         let collect = self.options.collect_rules;
