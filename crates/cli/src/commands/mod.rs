@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod audit;
 mod check;
 mod completions;
 mod diagram;
@@ -33,6 +34,7 @@ pub enum Command {
     Docs(docs::Args),
     Diagram(diagram::Args),
     Prove(prove::Args),
+    Audit(audit::Args),
     Render(render::Args),
     Lab(lab::Args),
     Schema(schema::Args),
@@ -50,6 +52,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Docs(args) => docs::run(args),
         Command::Diagram(args) => diagram::run(args),
         Command::Prove(args) => prove::run(args),
+        Command::Audit(args) => audit::run(args),
         Command::Render(args) => render::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Schema(args) => schema::run(&args),

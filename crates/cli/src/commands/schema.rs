@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{check, explain, lab, matrix, prove, render};
+use super::{audit, check, explain, lab, matrix, prove, render};
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
 
@@ -20,6 +20,7 @@ pub struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
+    Audit,
     Check,
     Explain,
     Lab,
@@ -39,6 +40,7 @@ pub fn run(args: &Args) -> Result<Answer, Failure> {
 
 fn shape(output: Output) -> Schema {
     match output {
+        Output::Audit => schema_for!(Envelope<audit::Data>),
         Output::Check => schema_for!(Envelope<check::Data>),
         Output::Explain => schema_for!(Envelope<explain::Data>),
         Output::Lab => schema_for!(Envelope<lab::Data>),
