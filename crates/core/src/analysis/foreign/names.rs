@@ -16,8 +16,8 @@ const NETWORKS_MAX: usize = 256;
 const INTERFACES_MAX: usize = 64;
 /// A network has room for a box and hosts.
 const NETWORK_ADDRESSES_MIN: u128 = 4;
-/// Names for an interface that no rule names, the first that is free.
-const OTHERS: [&str; 4] = ["other0", "lan99", "zz0", "0"];
+/// Names for interfaces that no rule names, the first two that are free.
+const OTHERS: [&str; 5] = ["other0", "other1", "lan98", "lan99", "zz0"];
 
 /// Addresses that are nobody's on the internet: RFC 1918, RFC 6598, RFC 4193.
 const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
@@ -29,6 +29,8 @@ pub(super) struct Names {
     pub interfaces: Vec<u128>,
     /// An interface that no rule names and no pattern covers: what is true of it is true of every such interface.
     pub other: Option<u128>,
+    /// Another one.
+    pub beyond: Option<u128>,
     /// Private networks, in the order of their addresses.
     pub networks: Vec<AddrRange>,
 }
@@ -58,9 +60,12 @@ impl Names {
         }
         interfaces.remove(&interface(LOOPBACK).expect("a name"));
         interfaces.retain(|name| interface_text(*name).is_some());
+        let mut others = OTHERS.iter().filter_map(|name| interface(name)).filter(free);
+        let (other, beyond) = (others.next(), others.next());
         Self {
             interfaces: interfaces.into_iter().take(INTERFACES_MAX).collect(),
-            other: OTHERS.iter().filter_map(|name| interface(name)).find(free),
+            other,
+            beyond,
             networks: networks.into_iter().take(NETWORKS_MAX).collect(),
         }
     }
@@ -86,6 +91,23 @@ pub(super) fn is_private(range: AddrRange) -> bool {
         let private: AddrRange = text.parse().expect("a constant");
         private.contains(range.first()) && private.contains(range.last())
     })
+}
+
+/// Addresses of a family that are not private, as numbers.
+pub(super) fn public(family: Family) -> Vec<(u128, u128)> {
+    let private = PRIVATE.iter().map(|text| text.parse::<AddrRange>().expect("a constant"));
+    let mut private: Vec<(u128, u128)> = private.filter(|range| range.family() == family).map(ends).collect();
+    private.sort_unstable();
+    let (mut list, mut next) = (Vec::new(), 0);
+    for (first, last) in private {
+        if next < first {
+            list.push((next, first - 1));
+        }
+        next = last + 1;
+    }
+    let (_, last) = ends(AddrRange::all(family));
+    list.push((next, last));
+    list
 }
 
 /// A host of a network: the tenth where there is one.

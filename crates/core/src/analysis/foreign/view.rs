@@ -1,8 +1,9 @@
 //! What every lint looks at: the rules, what becomes of packets at each hook, and the packets that may be shown.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use segwall_packetset::{AddrRange, Cube, Family, Field, GaveUp, Point, Set, Space};
+use segwall_packetset::{AddrRange, Cube, Family, Field, GaveUp, Point, Set, Space, interface};
 
 use super::names::{Names, host_of, own_of};
 use super::rules::{Changed, End};
@@ -16,6 +17,10 @@ use crate::netfilter::{Chain, ChainKind, Hook, Program, Rule, Table, TableFamily
 
 /// The hooks at which a verdict is asked for.
 const HOOKS: [Hook; 3] = [Hook::Input, Hook::Forward, Hook::Output];
+/// Ports that a packet goes to where any will do.
+const PORTS: [u128; 3] = [443, 80, 53];
+/// Somebody, and somebody else (RFC 5737, RFC 3849), by family.
+const DOCUMENTATION: [(&str, &str); 2] = [("198.51.100.10", "203.0.113.10"), ("2001:db8:1::10", "2001:db8:2::10")];
 /// `RTN_UNICAST` and `RTN_LOCAL` of the kernel's `rtnetlink.h`.
 const UNICAST: u128 = 1;
 const LOCAL: u128 = 2;
@@ -32,6 +37,8 @@ pub(super) struct View<'v> {
     pub hooks: Vec<AtHook>,
     /// What rules change of packets.
     changed: Changed,
+    /// What rules match by themselves, as far as it was asked.
+    known: BTreeMap<(usize, RuleAt), RuleUse>,
 }
 
 /// What becomes of packets on their way through a hook.
@@ -95,7 +102,7 @@ impl<'v> View<'v> {
         let hooks: Result<Vec<AtHook>, GaveUp> =
             HOOKS.into_iter().map(|hook| AtHook::of(space, &programs, hook)).collect();
         let (changed, names) = (Changed::by(&programs), Names::of(rules, interfaces));
-        Ok(Self { hooks: hooks?, names, space, rules, programs, interfaces, changed })
+        Ok(Self { hooks: hooks?, names, space, rules, programs, interfaces, changed, known: BTreeMap::new() })
     }
 
     pub fn table(&self, at: RuleAt) -> &'v Table {
@@ -158,9 +165,15 @@ impl<'v> View<'v> {
         if self.rule(at).is_some_and(|rule| self.changed.concerns(rule)) {
             return Ok(RuleUse { reached: one.possible, matched: one.possible, surely: Set::EMPTY });
         }
+        if let Some(known) = self.known.get(&(place, at)) {
+            return Ok(known.clone());
+        }
+        // All of its chain at once: setting up a question costs more than one rule.
         let options = Options { entering: one.possible, ..Options::default() };
-        let list = meaning::alone(self.space, &self.programs, one.hook, &options, &[at])?;
-        Ok(list[0].clone())
+        let chain: Vec<RuleAt> = (0..self.chain(at).rules.len()).map(|rule| RuleAt { rule, ..at }).collect();
+        let list = meaning::alone(self.space, &self.programs, one.hook, &options, &chain)?;
+        self.known.extend(chain.into_iter().map(|at| (place, at)).zip(list));
+        Ok(self.known[&(place, at)].clone())
     }
 
     /// Packets that come by one interface.
@@ -189,32 +202,43 @@ impl<'v> View<'v> {
 
     /// A packet of a set: what is wished for first, then what looks usual.
     pub fn packet(&self, set: Set, wishes: &[(Field, u128)]) -> Option<NamedPacket> {
-        let wishes = [wishes, &self.wishes(set)].concat();
-        let point: Point = self.space.witness_preferring(set, &wishes)?;
+        let mut wishes = wishes.to_vec();
+        wishes.push((Field::Family, 0));
+        wishes.extend(WISHES);
+        wishes.extend(PORTS.map(|port| (Field::Dport, port)));
+        let family = |point: &Point| if point.get(Field::Family) == 0 { Family::V4 } else { Family::V6 };
+        let own = family(&self.space.witness_preferring(set, &wishes)?);
+        let (sources, targets) = DOCUMENTATION[usize::from(own == Family::V6)];
+        let networks = || self.names.networks.iter().filter(|network| network.family() == own);
+        wishes.extend(networks().map(|network| (Field::Src, host_of(*network))));
+        wishes.push((Field::Src, number(sources.parse().expect("a constant"))));
+        // From here on it is known who sends: the other end is somewhere else.
+        let point = self.space.witness_preferring(set, &wishes)?;
+        let sender = address(u128::from(own == Family::V6), point.get(Field::Src));
+        let to_box = point.get(Field::Out) == 0;
+        let target = |network: &AddrRange| if to_box { own_of(*network) } else { host_of(*network) };
+        let (near, far): (Vec<AddrRange>, Vec<AddrRange>) = networks().partition(|network| network.contains(sender));
+        wishes.extend(far.iter().map(|network| (Field::Dst, target(network))));
+        wishes.push((Field::Dst, number(targets.parse().expect("a constant"))));
+        wishes.extend(near.iter().map(|network| (Field::Dst, target(network))));
+        wishes.extend([(Field::SrcType, UNICAST), (Field::DstType, if to_box { LOCAL } else { UNICAST })]);
+        let point = self.space.witness_preferring(set, &wishes)?;
+        wishes.extend(self.behind(Field::In, sender));
+        wishes.extend(self.behind(Field::Out, address(u128::from(own == Family::V6), point.get(Field::Dst))));
+        wishes.extend(self.names.other.map(|name| (Field::In, name)));
+        wishes.extend(self.names.beyond.map(|name| (Field::Out, name)));
+        for field in [Field::In, Field::Out] {
+            wishes.extend(self.names.interfaces.iter().map(|name| (field, *name)));
+        }
+        let point = self.space.witness_preferring(set, &wishes)?;
         Some(NamedPacket::from(&Shown::of(&point)))
     }
 
-    fn wishes(&self, set: Set) -> Vec<(Field, u128)> {
-        const DOCUMENTATION: [(&str, Field); 4] = [
-            ("198.51.100.10", Field::Src),
-            ("203.0.113.10", Field::Dst),
-            ("2001:db8:1::10", Field::Src),
-            ("2001:db8:2::10", Field::Dst),
-        ];
-        let mut wishes = vec![(Field::Family, 0)];
-        wishes.extend(WISHES);
-        let (local, hosts): (Vec<_>, Vec<_>) =
-            self.names.networks.iter().map(|network| (own_of(*network), host_of(*network))).unzip();
-        let to_box = self.space.witness(set).is_some_and(|point| point.get(Field::Out) == 0);
-        wishes.extend(hosts.iter().map(|host| (Field::Src, *host)));
-        wishes.extend((if to_box { &local } else { &hosts }).iter().map(|host| (Field::Dst, *host)));
-        wishes.extend(DOCUMENTATION.map(|(text, field)| (field, number(text.parse().expect("a constant")))));
-        wishes.extend([(Field::SrcType, UNICAST), (Field::DstType, if to_box { LOCAL } else { UNICAST })]);
-        for field in [Field::In, Field::Out] {
-            wishes.extend(self.names.other.map(|name| (field, name)));
-            wishes.extend(self.names.interfaces.iter().map(|name| (field, *name)));
-        }
-        wishes
+    /// The interface that an address is behind, where someone says so.
+    fn behind(&self, field: Field, addr: IpAddr) -> Option<(Field, u128)> {
+        let holds = |one: &&Interface| one.networks.iter().any(|network| network.contains(addr));
+        let one = self.interfaces?.iter().find(holds)?;
+        Some((field, interface(&one.name)?))
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
             let all = view.space.intersect(opens, own)?;
             if view.space.minus(all, accepts)?.is_empty() {
                 open.push(words);
-                packet = packet.or(view.packet(all, &[(Field::Dport, 22)]));
+                packet = packet.or(view.packet(all, &link_local(missing)));
             }
         }
         if open.is_empty() {
@@ -45,6 +45,16 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
         );
     }
     Ok(())
+}
+
+/// A neighbour that asks for SSH, where there are addresses that every interface has.
+fn link_local(family: Family) -> Vec<(Field, u128)> {
+    const FIRST: u128 = 0xfe80 << 112;
+    let mut wishes = vec![(Field::Dport, 22)];
+    if family == Family::V6 {
+        wishes.extend([(Field::Src, FIRST + 0x10), (Field::Dst, FIRST + 1)]);
+    }
+    wishes
 }
 
 /// Whether a table decides about packets of a family that come to the box or pass it.

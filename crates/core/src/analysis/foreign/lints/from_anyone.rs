@@ -51,9 +51,8 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
             }
             let packet = view.packet(there, &[(Field::Family, number), (Field::Src, host_of(*another))]);
             let target = words_of(&targets);
-            let message = format!(
-                "this lets every other segment in as well, and publishes nothing: {target} is private, and no DNAT leads there"
-            );
+            let message =
+                format!("this lets other segments in as well, and no DNAT here leads the internet to {target}");
             found.push(
                 at_rule(view, codes::FROM_ANYONE, Severity::Warning, at, message)
                     .label("from anyone, by any interface")

@@ -37,7 +37,7 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
         }
     }
     let Some(at) = rules.first().copied() else { return Ok(()) };
-    let message = "packets that fit no connection (INVALID) are accepted like first ones";
+    let message = "packets that fit no connection (INVALID) are accepted here as if they opened one";
     found.push(
         at_rule(view, codes::INVALID_ACCEPTED, Severity::Warning, at, message)
             .label("no state is asked for, and nothing drops INVALID before")

@@ -9,6 +9,9 @@ use crate::analysis::foreign::{FOUND_PER_CODE_MAX, Found, codes};
 use crate::diag::Severity;
 use crate::netfilter::meaning::RuleAt;
 
+/// Rules before a dead one that are looked at for a reason.
+const LOOKED_AT_MAX: usize = 500;
+
 pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
     let mut count = 0;
     for at in view.every_rule() {
@@ -47,12 +50,15 @@ fn explained(view: &mut View<'_>, place: usize, at: RuleAt) -> Result<Found, Gav
     let differs =
         own.refuses() && ends.contains(&End::Accept) || own == End::Accept && ends.iter().any(|end| end.refuses());
     let message = match (by.len(), differs) {
+        (1, true) => {
+            format!("this {} never matches: an earlier rule covers all of it, and decides otherwise", own.word())
+        }
         (0, _) => "never matches: all of it is decided before it comes here".to_owned(),
         (_, true) => {
-            format!("this {} never matches: earlier rules decide otherwise, or the same, for all of it", own.word())
+            format!("this {} never matches: earlier rules decide all of it, and not all of them the same", own.word())
         }
-        (1, false) => "never matches: an earlier rule decides all of it, and decides the same".to_owned(),
-        (_, false) => "never matches: earlier rules decide all of it".to_owned(),
+        (1, false) => "never matches: an earlier rule covers all of it".to_owned(),
+        (_, false) => "never matches: earlier rules together cover all of it".to_owned(),
     };
     let help = if differs {
         "move it in front of the rules that decide, or take it out"
@@ -61,19 +67,33 @@ fn explained(view: &mut View<'_>, place: usize, at: RuleAt) -> Result<Found, Gav
     };
     Ok(at_rule(view, codes::NEVER_MATCHED, Severity::Warning, at, message)
         .label("never matched")
-        .also(view, &by, "this decides it first")
+        .also(view, &by, "this covers it")
         .shown_by(packet)
         .help(help))
 }
 
+fn is_final(end: End) -> bool {
+    matches!(end, End::Accept | End::Drop | End::Reject)
+}
+
 /// Earlier rules of the chain that together decide what a rule names, as far as they do.
 fn deciders(view: &mut View<'_>, place: usize, at: RuleAt, named: Set) -> Result<Vec<RuleAt>, GaveUp> {
-    let (mut by, mut left) = (Vec::new(), named);
-    for rule in 0..at.rule {
+    // One that covers all of it by itself is the better reason, even if others come before.
+    let earlier = at.rule.saturating_sub(LOOKED_AT_MAX);
+    for rule in earlier..at.rule {
         let before = RuleAt { rule, ..at };
-        let end = view.rule(before).map_or(End::Other, End::of);
+        if view.rule(before).map(End::of).is_some_and(is_final) {
+            let surely = view.alone(place, before)?.surely;
+            if view.space.minus(named, surely)?.is_empty() {
+                return Ok(vec![before]);
+            }
+        }
+    }
+    let (mut by, mut left) = (Vec::new(), named);
+    for rule in earlier..at.rule {
+        let before = RuleAt { rule, ..at };
         let Some(surely) = view.hooks[place].sees(before).map(|used| used.surely) else { break };
-        if !matches!(end, End::Accept | End::Drop | End::Reject) {
+        if !view.rule(before).map(End::of).is_some_and(is_final) {
             continue;
         }
         let less = view.space.minus(left, surely)?;

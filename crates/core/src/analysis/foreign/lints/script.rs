@@ -23,7 +23,7 @@ pub(super) fn rule_by_rule(view: &mut View<'_>, found: &mut Vec<Found>) -> Resul
                 "the rules are taken out first and put back one by one: at each run the box is {state} in between"
             );
             let mut diagnostic = Diagnostic::new(codes::RULE_BY_RULE, Severity::Warning, moment.flush.span, message)
-                .label("from here on there are no rules");
+                .label("from here on its chains are empty");
             if let Some(policy) = moment.policy {
                 let text = if moment.open {
                     "until here all passes if the policy was ACCEPT, and nothing if it was DROP"
@@ -125,7 +125,7 @@ pub(super) fn goes_on(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(),
         if looks || script.stops_at_failure {
             continue;
         }
-        let message = "the script goes on where a call fails, and leaves the rules half made";
+        let message = "where a call fails the script goes on, and the rules stay half made";
         let diagnostic = Diagnostic::new(codes::GOES_ON, Severity::Warning, first.span, message)
             .label("from here")
             .also(last.span, "to here nobody looks whether a call succeeds")

@@ -11,7 +11,7 @@ use crate::diag::Severity;
 use crate::netfilter::Hook;
 
 pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
-    let (Some(other), Some(place)) = (view.names.other, view.place_of(Hook::Forward)) else { return Ok(()) };
+    let (Some(beyond), Some(place)) = (view.names.beyond, view.place_of(Hook::Forward)) else { return Ok(()) };
     for at in view.deciding(place, |end| end == End::Accept) {
         let Some(rule) = view.rule(at) else { continue };
         let names_sender = asks(rule, Field::Src) || asks(rule, Field::In);
@@ -19,7 +19,7 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
             continue;
         }
         let accepted = view.accepted_by(place, at)?;
-        let there = view.through(accepted, Field::Out, other)?;
+        let there = view.through(accepted, Field::Out, beyond)?;
         for family in Family::BOTH {
             let sources = view.addresses(there, Field::Src, family)?;
             let targets = view.addresses(there, Field::Dst, family)?;
@@ -37,7 +37,7 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
             let number = u128::from(family == Family::V6);
             let packet = view.packet(there, &[(Field::Family, number), (Field::Dst, host_of(*first))]);
             let words = words_of(&inside);
-            let message = format!("the port is open to every host, not only on the internet: {words} is reached too");
+            let message = format!("this port is not open to the internet only: {words} is reached too");
             found.push(
                 at_rule(view, codes::TO_ANYWHERE, Severity::Warning, at, message)
                     .label("no destination is asked for")

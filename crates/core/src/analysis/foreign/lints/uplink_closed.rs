@@ -5,16 +5,12 @@ use segwall_packetset::{AddrRange, Family, Field, GaveUp, interface_text};
 
 use super::at_rule;
 use super::nat_unused::{leaving, source_translations};
-use crate::analysis::foreign::names::{ends, host_of};
+use crate::analysis::foreign::names::{ends, host_of, public};
 use crate::analysis::foreign::rules::{End, asks, named, wanted};
 use crate::analysis::foreign::view::{View, words_of};
 use crate::analysis::foreign::{Found, codes};
-use crate::analysis::proof::terms::number;
 use crate::diag::Severity;
 use crate::netfilter::{ChainKind, Hook};
-
-/// A host on the internet (RFC 5737).
-const OUTSIDE: &str = "203.0.113.10";
 
 pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
     let Some(place) = view.place_of(Hook::Forward) else { return Ok(()) };
@@ -31,7 +27,7 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
         }
         let drops = view.hooks[place].drops;
         let opens = view.hooks[place].opens;
-        let outside = number(OUTSIDE.parse().expect("a constant"));
+        let outside = view.space.ranges(Field::Dst, &public(Family::V4))?;
         let mut closed: Vec<AddrRange> = Vec::new();
         let mut shown = None;
         let networks = view.names.networks.clone();
@@ -44,10 +40,9 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
                 continue;
             }
             let from = view.space.range(Field::Src, first, last)?;
-            let to = view.space.range(Field::Dst, outside, outside)?;
             let v4 = view.space.range(Field::Family, 0, 0)?;
             let out = view.through(opens, Field::Out, way)?;
-            let packets = view.space.intersect_all(&[out, from, to, v4])?;
+            let packets = view.space.intersect_all(&[out, from, outside, v4])?;
             if view.space.minus(packets, drops)?.is_empty() {
                 closed.push(*network);
                 shown = shown.or(view.packet(packets, &[(Field::Src, host_of(*network)), (Field::Dport, 443)]));
@@ -61,16 +56,16 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
         for accept in view.deciding(place, |end| end == End::Accept) {
             let accepted = view.accepted_by(place, accept)?;
             let leaves = view.through(accepted, Field::Out, way)?;
-            if !view.through(leaves, Field::Dst, outside)?.is_empty() {
+            if !view.space.intersect(leaves, outside)?.is_empty() {
                 by.push(accept);
             }
         }
         let words = words_of(&closed);
         let message = format!(
-            "what leaves by `{name}` is translated, but no rule accepts anything towards it: {words} cannot get there"
+            "what leaves by `{name}` is translated, but no rule that filters names it: nothing new from {words} gets out there"
         );
-        let mut one = at_rule(view, codes::UPLINK_CLOSED, Severity::Warning, at, message)
-            .label("no rule that filters names this interface");
+        let mut one =
+            at_rule(view, codes::UPLINK_CLOSED, Severity::Warning, at, message).label("named in no rule that filters");
         if by.iter().any(|accept| accept.program == at.program) {
             one = one.also(view, &by, "this lets out there what it accepts to anywhere");
         }
