@@ -20,6 +20,7 @@ pub mod proof;
 mod questions;
 mod resolver;
 mod service_classes;
+pub mod sets;
 mod times;
 mod words;
 

@@ -16,6 +16,7 @@ mod look;
 mod order;
 mod point;
 mod quantify;
+mod simplify;
 mod space;
 mod store;
 mod sweep;

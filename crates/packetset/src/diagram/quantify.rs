@@ -20,7 +20,7 @@ impl Space {
         self.question(|space| space.quantify(Op::Forall, Op::And, set.0, mask(fields))).map(Set)
     }
 
-    fn quantify(&mut self, op: Op, join: Op, set: u32, mask: u32) -> Result<u32, GaveUp> {
+    pub(super) fn quantify(&mut self, op: Op, join: Op, set: u32, mask: u32) -> Result<u32, GaveUp> {
         let node = self.store.node(set);
         // No bit of the mask stands at or behind the leaves' level.
         if mask >> node.level == 0 {

@@ -148,4 +148,19 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn what_is_simplified_is_the_same_inside_and_asks_for_no_more(a in expressions(), b in expressions()) {
+        let mut space = Space::default();
+        let (set, within) = (diagram(&mut space, &a).expect("small"), diagram(&mut space, &b).expect("small"));
+        let simple = space.simplify(set, within).expect("small");
+        let inside = space.intersect(set, within).expect("small");
+        prop_assert_eq!(space.intersect(simple, within), Ok(inside));
+        let (asked, before) = (space.fields(simple), space.fields(set));
+        prop_assert!(asked.iter().all(|field| before.contains(field)), "{:?} of {:?}", asked, before);
+        if !within.is_empty() {
+            let all = space.minus(within, set).expect("small").is_empty();
+            prop_assert_eq!((simple.is_empty(), simple.is_all()), (inside.is_empty(), all));
+        }
+    }
 }

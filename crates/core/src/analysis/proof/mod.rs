@@ -12,10 +12,10 @@ mod compare;
 mod compare_nat;
 mod intent;
 mod nat;
-mod terms;
+pub(super) mod terms;
 mod witness;
 
 pub use compare::{Answer, Proof, Refutation, prove};
-pub use intent::{Intent, intent};
+pub use intent::{Intent, LOOPBACK, intent};
 pub use nat::{Target, destinations, masquerade};
 pub use witness::{WISHES, Witness, witness};

@@ -1,33 +1,22 @@
 //! Points of the packet space as packets that people and the oracle understand.
 
 use std::fmt;
-use std::net::IpAddr;
 
-use segwall_packetset::{
-    CtState, Field, Flow, Header, InterfaceId, Packet, Place, Point, Sent, TcpFlags, interface_text, proto,
-};
+use segwall_packetset::{Field, Flow, InterfaceId, Packet, Place, Point, TcpFlags, interface_text, proto};
 
-use super::terms::{address, name_of};
+use super::terms::name_of;
+use crate::analysis::sets::Shown;
 use crate::netfilter::Hook;
 use crate::ruleset::Ruleset;
 
-/// A packet that shows something, with what a [`Packet`] has no room for.
+/// A packet that shows something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witness {
     /// The packet, as the oracle takes it.
     pub packet: Packet,
-    /// Name of the interface it comes by; `None`: the box sends it.
-    pub input: Option<String>,
-    /// Name of the interface it leaves by; `None`: the box receives it.
-    pub output: Option<String>,
-    /// TTL or hop limit.
-    pub hops: u8,
-    /// The point itself.
-    pub point: Point,
+    /// The packet, as people read it: with what a [`Packet`] has no room for.
+    pub shown: Shown,
 }
-
-/// What most hosts send with.
-const DEFAULT_HOPS: u8 = 64;
 
 /// What a packet should look like where the set leaves a choice: an ordinary one.
 pub const WISHES: [(Field, u128); 7] = [
@@ -36,18 +25,13 @@ pub const WISHES: [(Field, u128); 7] = [
     (Field::Proto, proto::TCP as u128),
     (Field::Flags, TcpFlags::SYN as u128),
     (Field::Sport, 40_000),
-    (Field::Hops, DEFAULT_HOPS as u128),
+    (Field::Hops, 64), // what most hosts send with
     (Field::PktType, 0),
 ];
-
-fn small<T: TryFrom<u128>>(point: &Point, field: Field) -> T {
-    T::try_from(point.get(field)).unwrap_or_else(|_| unreachable!("{field:?} holds no such value"))
-}
 
 /// The packet of a point at a hook.
 #[must_use]
 pub fn witness(ruleset: &Ruleset, hook: Hook, point: &Point) -> Witness {
-    let family = point.get(Field::Family);
     let place = |field| {
         let name = point.get(field);
         let known = ruleset.interface_ids().map(|(id, _)| id).find(|id: &InterfaceId| name_of(ruleset, *id) == name);
@@ -62,83 +46,15 @@ pub fn witness(ruleset: &Ruleset, hook: Hook, point: &Point) -> Witness {
         Hook::Postrouting | Hook::Egress if point.get(Field::In) == 0 => (Place::Gateway, place(Field::Out)),
         Hook::Forward | Hook::Postrouting | Hook::Egress => (place(Field::In), place(Field::Out)),
     };
-    let protocol: u8 = small(point, Field::Proto);
-    let icmp = if family == 0 { proto::ICMP } else { proto::ICMPV6 };
-    let header = if proto::has_ports(protocol) {
-        Header::Ports { sport: small(point, Field::Sport), dport: small(point, Field::Dport) }
-    } else if protocol == icmp {
-        Header::Icmp { kind: small(point, Field::IcmpType), code: small(point, Field::IcmpCode) }
-    } else {
-        Header::Other
-    };
-    let sent = (point.get(Field::Translated) == 1)
-        .then(|| Sent { dst: address(family, point.get(Field::SentDst)), dport: small(point, Field::SentDport) });
-    let state = match point.get(Field::State) {
-        0 => CtState::New,
-        1 => CtState::Established,
-        2 => CtState::Related,
-        3 => CtState::Invalid,
-        _ => CtState::Untracked,
-    };
-    let flow = Flow {
-        input,
-        output,
-        proto: protocol,
-        src: address(family, point.get(Field::Src)),
-        dst: address(family, point.get(Field::Dst)),
-        header,
-        sent,
-    };
-    let name = |field| interface_text(point.get(field)).filter(|name| !name.is_empty());
-    Witness {
-        packet: Packet { flow, state, flags: TcpFlags(small(point, Field::Flags)) },
-        input: name(Field::In),
-        output: name(Field::Out),
-        hops: small(point, Field::Hops),
-        point: *point,
-    }
+    let shown = Shown::of(point);
+    let Shown { proto, src, dst, header, sent, state, flags, .. } = shown;
+    let flow = Flow { input, output, proto, src, dst, header, sent };
+    Witness { packet: Packet { flow, state, flags }, shown }
 }
 
 impl fmt::Display for Witness {
     /// Protocol, ends, interfaces and what is unusual about it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Flow { proto: protocol, src, dst, header, sent, .. } = self.packet.flow;
-        let end = |addr: IpAddr, port: u16| match addr {
-            IpAddr::V4(addr) => format!("{addr}:{port}"),
-            IpAddr::V6(addr) => format!("[{addr}]:{port}"),
-        };
-        match proto::name(protocol) {
-            Some(name) => f.write_str(name)?,
-            None => write!(f, "protocol {protocol}")?,
-        }
-        match header {
-            Header::Ports { sport, dport } => write!(f, " {} to {}", end(src, sport), end(dst, dport))?,
-            Header::Icmp { kind, code } => write!(f, " type {kind} code {code} {src} to {dst}")?,
-            Header::Other => write!(f, " {src} to {dst}")?,
-        }
-        if let Some(sent) = sent {
-            write!(f, " (sent to {})", end(sent.dst, sent.dport))?;
-        }
-        if let Some(input) = &self.input {
-            write!(f, ", in {input}")?;
-        }
-        if let Some(output) = &self.output {
-            write!(f, ", out {output}")?;
-        }
-        let state = match self.packet.state {
-            CtState::New => "new",
-            CtState::Established => "established",
-            CtState::Related => "related",
-            CtState::Invalid => "invalid",
-            CtState::Untracked => "untracked",
-        };
-        write!(f, ", {state}")?;
-        if protocol == proto::TCP && !self.packet.flags.is_bare_syn() {
-            write!(f, ", flags {:#04x}", self.packet.flags.0)?;
-        }
-        if self.hops != DEFAULT_HOPS {
-            write!(f, ", hop limit {}", self.hops)?;
-        }
-        Ok(())
+        self.shown.fmt(f)
     }
 }
