@@ -1,0 +1,3 @@
+//! From the rules and files of a box to a policy, and what is different then.
+
+mod readers;
