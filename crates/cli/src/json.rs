@@ -1,6 +1,7 @@
 //! The JSON that machines read. Every shape is a type here or beside its command, and `schema --output` prints it.
 
 use schemars::JsonSchema;
+use segwall_core::analysis::sets::Shown;
 use segwall_core::diag::{Diagnostic, NamedPacket, Severity, Witness};
 use segwall_core::ruleset::{Role, Ruleset};
 use segwall_core::source::{Position, Source, Span};
@@ -151,6 +152,33 @@ impl FlowShape {
             icmp_type,
             icmp_code,
             sent: flow.sent.map(|sent| SentShape { dst: sent.dst.to_string(), dport: sent.dport }),
+        }
+    }
+}
+
+impl FlowShape {
+    /// The shape of a packet whose interfaces were given names.
+    pub fn of_packet(packet: &Shown) -> Self {
+        let (icmp_type, icmp_code) = match packet.header {
+            Header::Icmp { kind, code } => (Some(kind), Some(code)),
+            Header::Ports { .. } | Header::Other => (None, None),
+        };
+        let (sport, dport) = match packet.header {
+            Header::Ports { sport, dport } => (Some(sport), Some(dport)),
+            Header::Icmp { .. } | Header::Other => (None, None),
+        };
+        let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "gateway".to_owned());
+        Self {
+            input: name(&packet.input),
+            output: name(&packet.output),
+            proto: proto::name(packet.proto).map_or_else(|| packet.proto.to_string(), str::to_owned),
+            src: packet.src.to_string(),
+            dst: packet.dst.to_string(),
+            sport,
+            dport,
+            icmp_type,
+            icmp_code,
+            sent: packet.sent.map(|sent| SentShape { dst: sent.dst.to_string(), dport: sent.dport }),
         }
     }
 }

@@ -4,6 +4,8 @@ mod audit;
 mod check;
 mod completions;
 mod diagram;
+mod diff;
+mod diff_text;
 mod docs;
 mod explain;
 mod explain_code;
@@ -15,6 +17,7 @@ mod lab_report;
 mod lab_shell;
 mod man;
 mod matrix;
+mod matrix_service;
 mod pages;
 mod prove;
 mod render;
@@ -30,6 +33,7 @@ pub enum Command {
     Init(init::Args),
     Check(check::Args),
     Matrix(matrix::Args),
+    Diff(diff::Args),
     Explain(explain::Args),
     Docs(docs::Args),
     Diagram(diagram::Args),
@@ -48,6 +52,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(args),
         Command::Matrix(args) => matrix::run(args),
+        Command::Diff(args) => diff::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Docs(args) => docs::run(args),
         Command::Diagram(args) => diagram::run(args),

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{audit, check, explain, lab, matrix, prove, render};
+use super::{audit, check, diff, explain, lab, matrix, prove, render};
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
 
@@ -22,6 +22,7 @@ pub struct Args {
 enum Output {
     Audit,
     Check,
+    Diff,
     Explain,
     Lab,
     Matrix,
@@ -42,6 +43,7 @@ fn shape(output: Output) -> Schema {
     match output {
         Output::Audit => schema_for!(Envelope<audit::Data>),
         Output::Check => schema_for!(Envelope<check::Data>),
+        Output::Diff => schema_for!(Envelope<diff::Data>),
         Output::Explain => schema_for!(Envelope<explain::Data>),
         Output::Lab => schema_for!(Envelope<lab::Data>),
         Output::Matrix => schema_for!(Envelope<matrix::Data>),

@@ -39,10 +39,12 @@ pub fn iptables_save(choices: &mut dyn FnMut(u64) -> u64, rules: usize, chains: 
 fn rule(dice: &mut Dice<'_>, text: &mut String, names: &[String], at: usize) {
     let later = names.len().saturating_sub((at + 1).max(BUILT_IN.len()));
     let jump = later > 0 && dice.one_in(4);
-    if !dice.one_in(3) {
+    // No rule for everybody everywhere: it would decide alone.
+    let sides = dice.below(3);
+    if sides != 1 {
         let _ = write!(text, " -s {}", network(dice));
     }
-    if !dice.one_in(3) {
+    if sides != 2 {
         let _ = write!(text, " -d {}", network(dice));
     }
     if names[at] != "OUTPUT" && dice.one_in(4) {

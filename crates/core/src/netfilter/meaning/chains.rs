@@ -311,7 +311,8 @@ impl Walk<'_, '_> {
         let number = match self.known.get(&(at, view)) {
             Some(number) => *number,
             None => {
-                let summary = self.chain(at, view, Set::ALL)?;
+                // No other packet is on its way in this walk.
+                let summary = self.chain(at, view, self.options.entering)?;
                 self.keep(at, view, summary)
             }
         };
