@@ -4,6 +4,7 @@
 //! the policy's language; the policy is read and lowered as every other; and both are compared, packet by packet. How
 //! the policy was made is no part of the comparison.
 
+mod behind;
 mod dhcpd;
 mod interfaces;
 mod notes;

@@ -1,6 +1,7 @@
 //! What analysis says, compared with the oracle and with what people expect of the example policies.
 
 mod explain;
+mod foreign;
 mod matrix;
 mod pages;
 
