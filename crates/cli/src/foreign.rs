@@ -64,8 +64,12 @@ impl Rules {
 /// Reads a file of rules.
 pub fn read(path: PathBuf) -> Result<Rules, Failure> {
     let location = Location::of(Some(path));
-    let name = location.name();
     let bytes = input::read(&location)?;
+    from_bytes(location.name(), bytes)
+}
+
+/// Reads rules.
+pub fn from_bytes(name: String, bytes: Vec<u8>) -> Result<Rules, Failure> {
     let text = String::from_utf8(bytes).map_err(|error| Failure::Usage {
         what: format!("{}: byte {} is not UTF-8", Escaped(&name), error.utf8_error().valid_up_to()),
         help: "rules are text: nft, iptables-save, or a script of iptables calls".to_owned(),

@@ -7,6 +7,9 @@ mod docs;
 mod explain;
 mod explain_code;
 mod grid;
+mod import;
+mod import_files;
+mod import_text;
 mod init;
 mod init_questions;
 mod lab;
@@ -33,6 +36,7 @@ pub enum Command {
     Docs(docs::Args),
     Diagram(diagram::Args),
     Prove(prove::Args),
+    Import(import::Args),
     Render(render::Args),
     Lab(lab::Args),
     Schema(schema::Args),
@@ -50,6 +54,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Docs(args) => docs::run(args),
         Command::Diagram(args) => diagram::run(args),
         Command::Prove(args) => prove::run(args),
+        Command::Import(args) => import::run(args),
         Command::Render(args) => render::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Schema(args) => schema::run(&args),

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{check, explain, lab, matrix, prove, render};
+use super::{check, explain, import, lab, matrix, prove, render};
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
 
@@ -22,6 +22,7 @@ pub struct Args {
 enum Output {
     Check,
     Explain,
+    Import,
     Lab,
     Matrix,
     Prove,
@@ -41,6 +42,7 @@ fn shape(output: Output) -> Schema {
     match output {
         Output::Check => schema_for!(Envelope<check::Data>),
         Output::Explain => schema_for!(Envelope<explain::Data>),
+        Output::Import => schema_for!(Envelope<import::Data>),
         Output::Lab => schema_for!(Envelope<lab::Data>),
         Output::Matrix => schema_for!(Envelope<matrix::Data>),
         Output::Prove => schema_for!(Envelope<prove::Data>),
