@@ -1,22 +1,27 @@
 //! `segwall audit`: what is wrong with rules that nobody wrote as a policy.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use schemars::JsonSchema;
-use segwall_core::analysis::foreign::{self, Audit};
+use segwall_core::analysis::foreign::{self, Audit, Interface};
+use segwall_core::analysis::service_matrix::ServiceMatrix;
 use segwall_core::diag::{Diagnostic, Severity};
+use segwall_core::import::{read_addresses, read_interfaces};
+use segwall_core::netfilter::{Note, NoteKind};
+use segwall_core::source::Source;
 use segwall_packetset::Space;
 use serde::Serialize;
 
-use crate::draw::{self, Tally};
+use super::{audit_text, matrix_service};
+use crate::args::FindingsFormat;
+use crate::draw::Tally;
 use crate::exit::{Answer, Failure};
 use crate::foreign::Rules;
-use crate::out::{CARE, STRONG};
-use crate::text::{Escaped, count};
-use crate::{json, out};
+use crate::input::{self, Location};
+use crate::text::Escaped;
+use crate::{json, out, sarif};
 
 /// Find what is wrong with rules of iptables or nft
 ///
@@ -26,37 +31,32 @@ use crate::{json, out};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   segwall audit /etc/iptables/rules.sh
-  segwall audit rules.v4 rules.v6 --addresses /etc/network/interfaces
+  segwall audit rules.v4 rules.v6 --addresses /etc/network/interfaces --service tcp/22,tcp/80
+  segwall audit rules.v4 --format sarif > rules.sarif
   segwall audit                              what the kernel holds; needs root
   segwall explain SW0904                     what a finding means")]
 pub struct Args {
     /// Rules: scripts of iptables calls, iptables-save, ip6tables-save, nft text or JSON [default: what the kernel holds]
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     files: Vec<PathBuf>,
+    /// Which interfaces the box has and which networks are behind them: /etc/network/interfaces, or what `ip -j addr` prints
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    addresses: Option<PathBuf>,
+    /// Show who reaches whom on these services, too: a name or protocol/port each
+    #[arg(long, value_name = "SERVICE,…")]
+    service: Option<String>,
     /// Treat these findings as errors
     #[arg(long, value_enum, value_name = "WHAT")]
     deny: Option<Deny>,
     /// How to print
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
+    format: FindingsFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Deny {
     Warnings,
 }
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
-}
-
-/// Findings of one code that text shows; the rest is counted.
-const SHOWN_PER_CODE_MAX: usize = 10;
-/// What was read as "perhaps": lines that text shows.
-const APPROXIMATED_SHOWN_MAX: usize = 20;
 
 /// `audit`'s own data.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -75,6 +75,9 @@ pub struct Data {
     pub not_understood: Vec<PlaceData>,
     /// Codes that were not looked for to the end: the sets of packets grew too large.
     pub undecided: Vec<String>,
+    /// With `--service`: one matrix for each service, hook and family.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_matrices: Option<Vec<ServiceMatrix>>,
 }
 
 /// A file that was read.
@@ -114,31 +117,79 @@ pub struct PlaceData {
 
 /// Runs it.
 pub fn run(args: Args) -> Result<Answer, Failure> {
-    let files: Result<Vec<Rules>, Failure> = args.files.into_iter().map(crate::foreign::read).collect();
-    let files = files?;
+    let interfaces = args.addresses.map(addresses).transpose()?;
+    let asked = args.service.as_deref().map(|words| matrix_service::asked(words, &[])).transpose()?;
+    let files: Vec<Rules> = if args.files.is_empty() {
+        vec![crate::foreign::kernel_with_text()?]
+    } else {
+        args.files.into_iter().map(crate::foreign::read).collect::<Result<_, Failure>>()?
+    };
     let rules: Vec<foreign::Rules<'_>> =
         files.iter().map(|file| foreign::Rules { source: &file.source, program: &file.program }).collect();
     let mut space = Space::default();
-    let audit = foreign::audit(&mut space, &rules, None);
+    let audit = foreign::audit(&mut space, &rules, interfaces.as_deref());
+    let programs: Vec<_> = files.iter().map(|file| &file.program).collect();
+    let matrices = asked.map(|asked| matrix_service::of_rules(&mut space, &programs, &asked)).transpose();
+    let decided = audit.undecided.is_empty() && matrices.is_ok();
     let tally = tally(&audit);
     let denied = args.deny == Some(Deny::Warnings) && tally.warnings > 0;
-    let answer = if denied {
-        Answer::No
-    } else if audit.undecided.is_empty() {
-        Answer::Yes
-    } else {
-        Answer::Unknown
+    let answer = match (denied, decided) {
+        (true, _) => Answer::No,
+        (false, true) => Answer::Yes,
+        (false, false) => Answer::Unknown,
     };
+    if let Err(error) = &matrices {
+        out::complain(&format!("the service matrix: {error}: too many classes to tell apart\n"));
+    }
+    let matrices = matrices.ok().flatten();
     match args.format {
-        Format::Json => json::print("audit", answer, findings(&files, &audit), Some(data(&files, &audit))),
-        Format::Text => {
-            out::print(&text(&files, &audit, denied))?;
+        FindingsFormat::Json => {
+            let data = Data { service_matrices: matrices, ..data(&files, &audit) };
+            json::print("audit", answer, findings(&files, &audit), Some(data))
+        }
+        FindingsFormat::Sarif => {
+            let found = audit.findings.iter().map(|found| (&files[found.file].source, &found.diagnostic));
+            sarif::print(answer, found, None)
+        }
+        FindingsFormat::Text => {
+            let data = data(&files, &audit);
+            out::print(&audit_text::text(&files, &audit, &data, denied))?;
+            if let Some(list) = matrices {
+                out::print(&format!("\n{}", matrix_service::text(&list)))?;
+            }
             Ok(answer)
         }
     }
 }
 
-fn tally(audit: &Audit) -> Tally {
+/// Interfaces and what is behind them, from a file of either kind.
+fn addresses(path: PathBuf) -> Result<Vec<Interface>, Failure> {
+    let location = Location::of(Some(path));
+    let name = location.name();
+    let bytes = input::read(&location)?;
+    let text = String::from_utf8(bytes).map_err(|error| Failure::Usage {
+        what: format!("{}: byte {} is not UTF-8", Escaped(&name), error.utf8_error().valid_up_to()),
+        help: ADDRESSES_HELP.to_owned(),
+    })?;
+    let source = Source::new(name.clone(), text);
+    let is_json = source.text().trim_start().starts_with('[');
+    let read = if is_json { read_addresses(&source) } else { read_interfaces(&source) };
+    for note in read.notes.iter().filter(|note| note.kind == NoteKind::NotUnderstood) {
+        let line = source.line(note.span.start);
+        out::complain(&format!("not understood: {}:{line}: {}\n", Escaped(&name), Escaped(&note.text)));
+    }
+    let list = read.behind();
+    if list.is_empty() {
+        let what = format!("{}: names no interface", Escaped(&name));
+        return Err(Failure::Usage { what, help: ADDRESSES_HELP.to_owned() });
+    }
+    Ok(list)
+}
+
+const ADDRESSES_HELP: &str = "it should be /etc/network/interfaces, or what `ip -j addr` prints";
+
+/// How many findings of each kind.
+pub fn tally(audit: &Audit) -> Tally {
     let mut tally = Tally::default();
     for found in &audit.findings {
         match found.diagnostic.severity {
@@ -187,79 +238,23 @@ fn data(files: &[Rules], audit: &Audit) -> Data {
             .collect(),
         not_understood: files.iter().flat_map(Rules::places_not_understood).collect(),
         undecided: audit.undecided.iter().map(|code| code.0.to_owned()).collect(),
+        service_matrices: None,
     }
 }
 
-fn rules_of(file: &Rules) -> usize {
+/// Rules of a file.
+pub fn rules_of(file: &Rules) -> usize {
     file.program.tables.iter().flat_map(|table| &table.chains).map(|chain| chain.rules.len()).sum()
 }
 
 impl Rules {
     fn places_not_understood(&self) -> Vec<PlaceData> {
-        let place = |note: &segwall_core::netfilter::Note| PlaceData {
+        let place = |note: &Note| PlaceData {
             file: self.source.name().to_owned(),
             line: self.source.line(note.span.start),
             text: note.text.clone(),
         };
         let notes = self.program.notes.iter();
-        notes.filter(|note| note.kind != segwall_core::netfilter::NoteKind::Aside).map(place).collect()
-    }
-}
-
-fn text(files: &[Rules], audit: &Audit, denied: bool) -> String {
-    let mut text = String::new();
-    let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
-    for found in &audit.findings {
-        let count = shown.entry(found.diagnostic.code.0).or_default();
-        *count += 1;
-        if *count <= SHOWN_PER_CODE_MAX {
-            text.push_str(&draw::one(&files[found.file].source, &found.diagnostic));
-            text.push_str("\n\n");
-        }
-    }
-    for (code, number) in shown {
-        let more = audit.more.iter().find(|(known, _)| known.0 == code).map_or(0, |(_, more)| *more);
-        if let Some(left) = (number + more).checked_sub(SHOWN_PER_CODE_MAX).filter(|left| *left > 0) {
-            let _ = writeln!(text, "{STRONG}and {left} more of {code}{STRONG:#}; `--format json` shows them\n");
-        }
-    }
-    let data = data(files, audit);
-    approximated(&data, &mut text);
-    let names: Vec<String> = files.iter().map(|file| Escaped(file.source.name()).to_string()).collect();
-    let rules: usize = files.iter().map(rules_of).sum();
-    let denied = if denied { ", denied" } else { "" };
-    let _ = writeln!(
-        text,
-        "{STRONG}{}{STRONG:#}: {}; {}{denied}",
-        names.join(", "),
-        count(rules, "rule"),
-        tally(audit).words()
-    );
-    text
-}
-
-/// What limits the answer.
-fn approximated(data: &Data, text: &mut String) {
-    if !data.not_understood.is_empty() {
-        let _ = writeln!(text, "{CARE}not understood{CARE:#}:");
-        for one in &data.not_understood {
-            let _ = writeln!(text, "  {}:{}: {}", Escaped(&one.file), one.line, Escaped(&one.text));
-        }
-        text.push('\n');
-    }
-    if !data.approximated.is_empty() {
-        let _ = writeln!(text, "read as \"may match\", {}:", count(data.approximated.len(), "use"));
-        for one in data.approximated.iter().take(APPROXIMATED_SHOWN_MAX) {
-            let line = one.line.map_or_else(String::new, |line| format!(":{line}"));
-            let _ = writeln!(text, "  {}{line}: {} ({})", Escaped(&one.file), Escaped(&one.text), one.why);
-        }
-        if let Some(left) = data.approximated.len().checked_sub(APPROXIMATED_SHOWN_MAX).filter(|left| *left > 0) {
-            let _ = writeln!(text, "  and {left} more; `--format json` shows them");
-        }
-        text.push('\n');
-    }
-    if !data.undecided.is_empty() {
-        let codes = data.undecided.join(", ");
-        let _ = writeln!(text, "{CARE}not looked for to the end{CARE:#}, too many packets to tell apart: {codes}\n");
+        notes.filter(|note| note.kind != NoteKind::Aside).map(place).collect()
     }
 }

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{audit, check, diff, explain, lab, matrix, prove, render};
+use super::{audit, check, diff, explain, import, lab, matrix, prove, render};
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
 
@@ -24,6 +24,7 @@ enum Output {
     Check,
     Diff,
     Explain,
+    Import,
     Lab,
     Matrix,
     Prove,
@@ -45,6 +46,7 @@ fn shape(output: Output) -> Schema {
         Output::Check => schema_for!(Envelope<check::Data>),
         Output::Diff => schema_for!(Envelope<diff::Data>),
         Output::Explain => schema_for!(Envelope<explain::Data>),
+        Output::Import => schema_for!(Envelope<import::Data>),
         Output::Lab => schema_for!(Envelope<lab::Data>),
         Output::Matrix => schema_for!(Envelope<matrix::Data>),
         Output::Prove => schema_for!(Envelope<prove::Data>),

@@ -86,19 +86,23 @@ pub fn audit(space: &mut Space, rules: &[Rules<'_>], interfaces: Option<&[Interf
 }
 
 /// Where something was not understood, every finding that follows from the meaning of the rules may be wrong: it is a
-/// note, and says so.
+/// note, and says so. Where rules from before may stand in front, it says that.
 fn hedge(rules: &[Rules<'_>], found: &mut [Found]) {
-    let unclear = rules.iter().enumerate().find_map(|(file, rules)| {
-        let note = rules.program.notes.iter().find(|note| note.kind == NoteKind::NotUnderstood)?;
-        Some((file, note.span))
-    });
-    let Some((file, span)) = unclear else { return };
+    let first = |kind: NoteKind| {
+        rules.iter().find_map(|rules| {
+            let note = rules.program.notes.iter().find(|note| note.kind == kind)?;
+            Some(format!("{}:{}", rules.source.name(), rules.source.line(note.span.start)))
+        })
+    };
+    let (unclear, before) = (first(NoteKind::NotUnderstood), first(NoteKind::Before));
     for one in found.iter_mut().filter(|one| lints::follows_from_meaning(one.diagnostic.code)) {
         let diagnostic = &mut one.diagnostic;
-        diagnostic.severity = Severity::Note;
-        let line = rules[file].source.line(span.start);
-        let name = rules[file].source.name();
-        diagnostic.message.push_str(&format!(" (unless {name}:{line}, which is not understood, changes it)"));
+        if let Some(place) = &unclear {
+            diagnostic.severity = Severity::Note;
+            diagnostic.message.push_str(&format!(" (unless {place}, which is not understood, changes it)"));
+        } else if let Some(place) = &before {
+            diagnostic.message.push_str(&format!(" (unless what was there before changes it: {place})"));
+        }
     }
 }
 

@@ -16,6 +16,6 @@ pub(super) mod terms;
 mod witness;
 
 pub use compare::{Answer, Proof, Refutation, prove};
-pub use intent::{Intent, LOOPBACK, intent};
+pub use intent::{Intent, LOOPBACK, intent, not_local};
 pub use nat::{Target, destinations, masquerade};
 pub use witness::{WISHES, Witness, witness};

@@ -45,7 +45,7 @@ fn every_defect_is_found_and_nothing_else() {
         // Management by its address alone, at every address of the box; INVALID; no limit.
         ("SW0901", 18, &[38]),
         ("SW0903", 18, &[]),
-        ("SW0914", 18, &[21, 22, 24]),
+        ("SW0914", 18, &[21, 22, 25]),
         ("SW0915", 18, &[]),
         // HTTP "from anywhere".
         ("SW0908", 21, &[]),

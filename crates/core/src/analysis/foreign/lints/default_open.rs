@@ -2,7 +2,7 @@
 
 use segwall_packetset::{Family, Field, GaveUp, Set};
 
-use super::at_rule;
+use super::{at_rule, is_policy_given};
 use crate::analysis::foreign::view::{View, is_deciding};
 use crate::analysis::foreign::{Found, codes};
 use crate::diag::Severity;
@@ -27,7 +27,7 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
             }
             let left = view.space.intersect_all(&left)?;
             let left = view.through(left, Field::In, other)?;
-            if left.is_empty() || known.contains(&last) {
+            if left.is_empty() || known.contains(&last) || !is_policy_given(view, last) {
                 continue;
             }
             known.push(last);

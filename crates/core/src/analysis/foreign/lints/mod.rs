@@ -93,6 +93,11 @@ fn place(view: &View<'_>, at: RuleAt) -> Option<Span> {
     }
 }
 
+/// Whether a policy is what the rules say: a script that does not set it leaves what was there before.
+fn is_policy_given(view: &View<'_>, at: RuleAt) -> bool {
+    view.programs[at.program].script.is_none() || policy_place(view, at).is_some()
+}
+
 /// Where a chain got its policy: the call that set it, or the line that declares it.
 fn policy_place(view: &View<'_>, at: RuleAt) -> Option<Span> {
     use crate::netfilter::Change;

@@ -17,7 +17,12 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
                 for (chain, chains) in tables.chains.iter().enumerate() {
                     let Some(base) = chains.base.filter(|base| base.hook == view.hooks[place].hook) else { continue };
                     let at = |rule| RuleAt { program, table, chain, rule };
-                    let policy = if base.accepts { End::Accept } else { End::Drop };
+                    let given = super::is_policy_given(view, at(chains.rules.len()));
+                    let policy = match (given, base.accepts) {
+                        (false, _) => End::Other,
+                        (true, true) => End::Accept,
+                        (true, false) => End::Drop,
+                    };
                     of_chain(view, place, &at, (&chains.rules, policy), found)?;
                 }
             }
