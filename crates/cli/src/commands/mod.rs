@@ -1,5 +1,7 @@
 //! The commands, one file each.
 
+mod audit;
+mod audit_text;
 mod blast;
 mod check;
 mod completions;
@@ -10,6 +12,9 @@ mod docs;
 mod explain;
 mod explain_code;
 mod grid;
+mod import;
+mod import_files;
+mod import_text;
 mod init;
 mod init_questions;
 mod lab;
@@ -25,6 +30,8 @@ mod schema;
 
 use clap::Subcommand;
 
+pub use explain_code::about;
+
 use crate::exit::{Answer, Failure};
 
 /// Every command. What is not here does not work yet, and is not in `--help`.
@@ -39,6 +46,8 @@ pub enum Command {
     Docs(docs::Args),
     Diagram(diagram::Args),
     Prove(prove::Args),
+    Audit(audit::Args),
+    Import(import::Args),
     Render(render::Args),
     Lab(lab::Args),
     Schema(schema::Args),
@@ -58,6 +67,8 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Docs(args) => docs::run(args),
         Command::Diagram(args) => diagram::run(args),
         Command::Prove(args) => prove::run(args),
+        Command::Audit(args) => audit::run(args),
+        Command::Import(args) => import::run(args),
         Command::Render(args) => render::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Schema(args) => schema::run(&args),

@@ -17,6 +17,7 @@ mod explain;
 mod explain_advice;
 mod explain_ends;
 mod explain_parts;
+pub mod foreign;
 mod lints;
 mod matrix;
 mod matrix_text;
