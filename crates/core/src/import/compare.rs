@@ -251,13 +251,17 @@ struct Usual(Vec<Set>);
 impl Usual {
     fn of(space: &mut Space, ruleset: &Ruleset, hook: Hook) -> Result<Self, GaveUp> {
         /// Hosts are rather in the middle of a network than at its edge.
-        const HOST: u128 = 10;
-        const OUTSIDE: [&str; 2] = ["198.51.100.7", "2001:db8::7"];
+        const HOSTS: [u128; 2] = [10, 20];
+        const OUTSIDE: [[&str; 2]; 2] = [["198.51.100.7", "2001:db8::7"], ["203.0.113.9", "2001:db8::9"]];
         const SERVICES: [u128; 4] = [22, 443, 80, 53];
-        let mut hosts: Vec<AddrRange> = OUTSIDE.iter().map(|text| text.parse().expect("an address")).collect();
-        let networks = ruleset.interfaces.iter().flat_map(|interface| &interface.networks);
-        hosts.extend(networks.filter_map(|network| network.nth(HOST)).map(AddrRange::single));
-        let own = classes::own_addresses(ruleset);
+        let hosts = |end: usize| -> Vec<AddrRange> {
+            let outside = OUTSIDE[end].iter().map(|text| text.parse().expect("an address"));
+            let networks = ruleset.interfaces.iter().flat_map(|interface| &interface.networks);
+            let inside = networks.filter_map(|network| network.nth(HOSTS[end])).map(AddrRange::single);
+            outside.chain(inside).collect()
+        };
+        let mut own = classes::own_addresses(ruleset);
+        own.push("fe80::1".parse().expect("an address"));
         // Interfaces that the policy knows, or the one that carries them; not in and out of one.
         let mut known: Vec<&str> = ruleset.interfaces.iter().map(|interface| interface.name.as_str()).collect();
         let carriers: Vec<&str> = known.iter().filter_map(|name| name.rsplit_once('.')).map(|(trunk, _)| trunk).collect();
@@ -265,6 +269,8 @@ impl Usual {
         known.push("eth9");
         let by_in = sets::interfaces_named(space, Field::In, known.iter().copied())?;
         let by_out = sets::interfaces_named(space, Field::Out, known.iter().copied())?;
+        let policys = ruleset.interfaces.iter().map(|interface| interface.name.as_str());
+        let by_policys = sets::interfaces_named(space, Field::Out, policys)?;
         let mut same = Vec::new();
         for interface in &ruleset.interfaces {
             let number = super::terms::name(&interface.name);
@@ -274,15 +280,15 @@ impl Usual {
         let apart = space.complement(same)?;
         let new = space.range(Field::State, 0, 0)?;
         let opening = sets::can_open(space)?;
-        let from = super::terms::among(space, Field::Src, &hosts)?;
-        let to_hosts = super::terms::among(space, Field::Dst, &hosts)?;
+        let from = super::terms::among(space, Field::Src, &hosts(0))?;
+        let to_hosts = super::terms::among(space, Field::Dst, &hosts(1))?;
         let to_own = super::terms::among(space, Field::Dst, &own)?;
         let mut wishes = vec![new, opening];
         if hook != Hook::Output {
             wishes.push(by_in);
         }
         if hook != Hook::Input {
-            wishes.push(by_out);
+            wishes.extend([by_policys, by_out]);
         }
         if hook == Hook::Forward {
             wishes.push(apart);

@@ -120,7 +120,7 @@ impl Work<'_> {
         };
         let wanted = services::of_box(cube, &families);
         let box_of = BoxOf { ruleset: self.task.ruleset, hook: self.task.hook, cube, families: &families };
-        for (from, to) in box_of.ends() {
+        for (from, to) in box_of.ends().into_iter().filter(|(from, to)| !from.is_empty() && !to.is_empty()) {
             self.one(space, from, to, &wanted, &box_of)?;
         }
         Ok(())
@@ -244,15 +244,11 @@ impl BoxOf<'_> {
             for range in &behind {
                 let low = number(range.first());
                 let high = number(range.last());
-                let mut next = Some(low);
-                for (first, last) in given.iter().map(|(first, last)| ((*first).max(low), (*last).min(high))) {
-                    if first > last {
-                        continue;
-                    }
-                    inside.extend(ranges(*family, &[(first, last)]));
-                    next = next.filter(|next| *next == first).and(last.checked_add(1));
-                }
-                whole &= next.is_none_or(|next| next > high);
+                let cut = given.iter().map(|(first, last)| ((*first).max(low), (*last).min(high)));
+                let cut: Vec<(u128, u128)> = cut.filter(|(first, last)| first <= last).collect();
+                inside.extend(ranges(*family, &cut));
+                // The ranges of a box are apart: all of it is one of them.
+                whole &= cut == [(low, high)];
             }
         }
         match (inside.is_empty(), whole) {
@@ -268,7 +264,6 @@ impl BoxOf<'_> {
             None => End::Whole(Place::Zone(*zone)),
             Some(list) => End::Part(Place::Zone(*zone), list.clone()),
         };
-        let gateway = vec![End::Whole(Place::Gateway)];
         match self.hook {
             Hook::Input => {
                 let from = self.zones(Field::In, Field::Src);
@@ -276,7 +271,7 @@ impl BoxOf<'_> {
                     return Vec::new();
                 }
                 let from = self.side(&from, None, &end);
-                let to = self.to_the_box();
+                let to = self.own(Field::Dst);
                 // `any` to the gateway is no rule: the segments and the internet are named.
                 let from = from.into_iter().flat_map(|word| match word {
                     End::Any => {
@@ -292,7 +287,7 @@ impl BoxOf<'_> {
             }
             Hook::Output => {
                 let to = self.zones(Field::Out, Field::Dst);
-                if to.is_empty() { Vec::new() } else { vec![(gateway, self.side(&to, None, &end))] }
+                if to.is_empty() { Vec::new() } else { vec![(self.own(Field::Src), self.side(&to, None, &end))] }
             }
             _ => self.through(&end),
         }
@@ -311,8 +306,9 @@ impl BoxOf<'_> {
         }
     }
 
-    fn to_the_box(&self) -> Vec<End> {
-        let Some(given) = self.cube.get(Field::Dst) else { return vec![End::Whole(Place::Gateway)] };
+    /// The box, or its addresses that are in the box of packets.
+    fn own(&self, field: Field) -> Vec<End> {
+        let Some(given) = self.cube.get(field) else { return vec![End::Whole(Place::Gateway)] };
         let mut own = Vec::new();
         for family in self.families {
             for (first, last) in numbers(&own_addresses(self.ruleset), *family) {
@@ -357,18 +353,20 @@ impl BoxOf<'_> {
         for one in from.iter().filter(|(zone, _)| both.contains(zone)) {
             pairs.extend(to.iter().filter(|(zone, _)| *zone == one.0).map(|other| (vec![end(one)], vec![end(other)])));
         }
-        pairs.retain(|(from, to)| !from.is_empty() && !to.is_empty());
         pairs
     }
 
-    /// The same zones with all of their addresses.
+    /// The same places with all of their addresses.
     fn widened(&self, ends: &[End]) -> Vec<End> {
-        ends.iter()
+        let mut wide: Vec<End> = ends
+            .iter()
             .map(|end| match end {
-                End::Part(Place::Zone(zone), _) => End::Whole(Place::Zone(*zone)),
+                End::Part(place, _) => End::Whole(*place),
                 other => other.clone(),
             })
-            .collect()
+            .collect();
+        wide.dedup();
+        wide
     }
 
     /// Whole zones by their addresses of the box's IP version alone.
