@@ -98,9 +98,8 @@ impl Files {
 
     /// What was not understood of interfaces and dhcpd.conf, with its place.
     pub fn not_read(&self) -> Vec<String> {
-        let words = |source: &Source, note: &Note| {
-            format!("{}:{}: {}", source.name(), source.line(note.span.start), note.text)
-        };
+        let words =
+            |source: &Source, note: &Note| format!("{}:{}: {}", source.name(), source.line(note.span.start), note.text);
         let open = |note: &&Note| note.kind != NoteKind::Aside;
         let mut list = Vec::new();
         for (source, read) in &self.interfaces {
@@ -140,8 +139,9 @@ fn kind_of(text: &str) -> Kind {
     let mut is_interfaces = false;
     for line in text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let word = first(line);
-        let is_line = matches!(word.as_str(), "iface" | "auto" | "source" | "source-directory" | "mapping" | "template")
-            || word.starts_with("allow-");
+        let is_line =
+            matches!(word.as_str(), "iface" | "auto" | "source" | "source-directory" | "mapping" | "template")
+                || word.starts_with("allow-");
         if is_interfaces {
             // A script may `source` something; only a file of interfaces has stanzas.
             if word == "iface" {

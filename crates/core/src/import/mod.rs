@@ -9,22 +9,28 @@
 //! two differ is listed with a packet that shows it.
 
 mod addresses;
+mod boxes;
+mod class_sets;
 mod classes;
 mod compare;
+mod compare_nat;
 mod cover;
 mod dhcpd;
 mod forwards;
 mod grants;
 mod head;
 mod interfaces;
+mod management;
 mod merge;
 mod network;
 mod notes;
 mod old;
 mod run;
 mod services;
+mod sources;
 mod tell;
 mod terms;
+mod usual;
 mod words;
 mod write;
 
@@ -35,7 +41,7 @@ use segwall_packetset::Point;
 pub use addresses::read_addresses;
 pub use classes::Class;
 pub use compare::{How, Which};
-pub use dhcpd::{Dhcpd, DhcpOptions, DhcpSubnet, Reservation, read_dhcpd};
+pub use dhcpd::{DhcpOptions, DhcpSubnet, Dhcpd, Reservation, read_dhcpd};
 pub use interfaces::{Interfaces, Stanza, read_interfaces};
 pub use network::{UplinkGiven, read_uplink};
 

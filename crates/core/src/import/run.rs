@@ -7,19 +7,22 @@ use segwall_packetset::{AddrRange, Cube, Field, GaveUp, Set, Space};
 
 use super::classes::{self, Class, Scope};
 use super::compare::{self, Found, How, Sides, Which};
+use super::compare_nat;
 use super::cover::{self, Task};
 use super::forwards::{self, Forwards};
-use super::grants::{End, Grant, LineAt, Place};
+use super::grants::{Grant, LineAt};
 use super::head::{self, Choices};
+use super::management::management;
 use super::network::{self, Network};
 use super::old::{self, Old};
+use super::sources;
 use super::tell::{self, Told};
 use super::write::Writer;
 use super::{Answer, Given, Import, merge};
 use crate::analysis::proof;
 use crate::netfilter::meaning::{self, Translations};
 use crate::netfilter::{Hook, NoteKind, Program};
-use crate::policy::{self, Context, Policy, Ports, Verdict};
+use crate::policy::{self, Context, Policy, Verdict};
 use crate::ruleset::{At, Ruleset, lower};
 use crate::source::Source;
 
@@ -110,8 +113,7 @@ impl Maker<'_> {
             forwarded_to: Vec::new(),
         };
         let forward = understood.at(Hook::Forward);
-        let forwards =
-            forwards::forwards(self.space, self.given, &bare.ruleset, &understood.translations, forward)?;
+        let forwards = forwards::forwards(self.space, self.given, &bare.ruleset, &understood.translations, forward)?;
         scope.forwarded_to =
             AddrRange::merge(forwards.list.iter().map(|forward| AddrRange::single(forward.to)).collect());
         let mut choices = Choices { nat: true, ..Choices::default() };
@@ -132,12 +134,7 @@ impl Maker<'_> {
             (Err(faults), _) | (_, Err(faults)) => return Ok(Err(faults)),
         };
         let found = self.compare(&made.ruleset, &bare.ruleset, &scope, &understood, &forwards)?;
-        let told = Told {
-            given: self.given,
-            programs: self.programs,
-            network: self.network,
-            ruleset: &made.ruleset,
-        };
+        let told = Told { given: self.given, programs: self.programs, network: self.network, ruleset: &made.ruleset };
         let differences = tell::differences(self.space, &told, &found)?;
         let unlike: Vec<(String, Set)> = forwards.not_expressed.clone();
         let (answer, reasons) = self.answer(&found, &understood, &unlike)?;
@@ -259,7 +256,7 @@ impl Maker<'_> {
     }
 
     fn translates_sources(&mut self, ruleset: &Ruleset, scope: &Scope) -> Result<bool, GaveUp> {
-        let (same, _, _) = forwards::sources(self.space, self.programs, ruleset)?;
+        let (same, _, _) = sources::sources(self.space, self.programs, ruleset)?;
         let promised = classes::parts(self.space, ruleset, Hook::Forward, scope)?.promised;
         let wanted = proof::masquerade(self.space, ruleset)?;
         Ok(!self.space.intersect_all(&[same, promised, wanted])?.is_empty())
@@ -273,7 +270,7 @@ impl Maker<'_> {
         understood: &Understood,
         forwards: &Forwards,
     ) -> Result<Vec<Found>, GaveUp> {
-        let sources = forwards::sources(self.space, self.programs, ruleset)?;
+        let sources = sources::sources(self.space, self.programs, ruleset)?;
         let sides = Sides {
             ruleset,
             bare,
@@ -286,7 +283,7 @@ impl Maker<'_> {
         for hook in HOOKS {
             found.extend(compare::filter(self.space, &sides, hook, understood.at(hook))?);
         }
-        found.extend(compare::translation(self.space, &sides, understood.at(Hook::Forward))?);
+        found.extend(compare_nat::translation(self.space, &sides, understood.at(Hook::Forward))?);
         Ok(found)
     }
 
@@ -299,13 +296,11 @@ impl Maker<'_> {
         let mut reasons: BTreeSet<String> = BTreeSet::new();
         for (source, program) in &self.given.programs {
             let notes = program.notes.iter().filter(|note| note.kind != NoteKind::Aside);
-            reasons.extend(
-                notes.map(|note| format!("{}:{}: {}", source.name(), source.line(note.span.start), note.text)),
-            );
+            reasons
+                .extend(notes.map(|note| format!("{}:{}: {}", source.name(), source.line(note.span.start), note.text)));
         }
-        let promise = |which: Which| {
-            matches!(which, Which::Promised | Which::Forwarded | Which::Destinations | Which::Sources)
-        };
+        let promise =
+            |which: Which| matches!(which, Which::Promised | Which::Forwarded | Which::Destinations | Which::Sources);
         let inside: Vec<&Found> = found.iter().filter(|one| promise(one.which)).collect();
         for one in inside.iter().filter(|one| !one.sure) {
             for (_, old) in understood.hooks.iter().filter(|(hook, _)| *hook == one.hook) {
@@ -332,9 +327,7 @@ impl Maker<'_> {
     /// Holes that were found, and whether each is kept.
     fn holes(&self, found: &[Found]) -> Vec<(Class, bool)> {
         let by_source_port = |one: &Found| {
-            one.which == Which::Promised
-                && one.how == How::Closed
-                && self.space.fields(one.set).contains(&Field::Sport)
+            one.which == Which::Promised && one.how == How::Closed && self.space.fields(one.set).contains(&Field::Sport)
         };
         let is_open = |class: Class| {
             found.iter().any(|one| match class {
@@ -371,34 +364,4 @@ impl Maker<'_> {
 fn dhcp() -> Cube {
     let ports: Vec<(u128, u128)> = [67, 68, 546, 547].map(|port| (port, port)).to_vec();
     Cube::all().with_only(Field::Proto, u128::from(segwall_packetset::proto::UDP)).with_ranges(Field::Dport, &ports)
-}
-
-/// Segments that a rule by their names lets open SSH to the box.
-fn management(ruleset: &Ruleset, grants: &[Grant]) -> Vec<String> {
-    const SSH: u16 = 22;
-    let ssh = |grant: &&Grant| {
-        grant.verdict == Verdict::Accept
-            && grant.to.contains(&End::Whole(Place::Gateway))
-            && grant.services.as_ref().is_none_or(|list| {
-                list.iter().any(|service| {
-                    service.proto == segwall_packetset::proto::TCP
-                        && match service.ports {
-                            Ports::All => true,
-                            Ports::Range(range) => range.first <= SSH && SSH <= range.last,
-                            Ports::Icmp { .. } => false,
-                        }
-                })
-            })
-    };
-    let mut zones = BTreeSet::new();
-    for grant in grants.iter().filter(ssh) {
-        for end in &grant.from {
-            match end {
-                End::Whole(Place::Zone(zone)) => zones.insert(*zone),
-                _ => false,
-            };
-        }
-    }
-    let segment = |zone: &usize| ruleset.interfaces[*zone].role != crate::ruleset::Role::Uplink;
-    zones.into_iter().filter(segment).map(|zone| ruleset.interfaces[zone].zone.clone()).collect()
 }

@@ -183,8 +183,7 @@ pub(super) fn words(services: &[Service]) -> Vec<String> {
         .filter_map(|name| Some((name, built_in_service(name)?)))
         .collect();
     let ambiguous = |list: &[Service]| names.iter().filter(|(_, other)| other.as_slice() == list).count() > 1;
-    let ambiguous: BTreeSet<&str> =
-        names.iter().filter(|(_, list)| ambiguous(list)).map(|(name, _)| *name).collect();
+    let ambiguous: BTreeSet<&str> = names.iter().filter(|(_, list)| ambiguous(list)).map(|(name, _)| *name).collect();
     names.retain(|(name, _)| !ambiguous.contains(name));
     names.sort_by_key(|(name, list)| (std::cmp::Reverse(list.len()), *name));
     for (name, list) in names {

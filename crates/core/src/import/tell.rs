@@ -55,8 +55,7 @@ pub(super) fn differences(space: &mut Space, told: &Told<'_>, found: &[Found]) -
             }
             _ => Vec::new(),
         };
-        let rules: Vec<String> =
-            rules.iter().take(RULES_SHOWN).map(|at| old::rule_words(told.given, *at)).collect();
+        let rules: Vec<String> = rules.iter().take(RULES_SHOWN).map(|at| old::rule_words(told.given, *at)).collect();
         let boxes = match one.which {
             Which::Class(_) | Which::Implied | Which::Answered | Which::Hairpin => Vec::new(),
             Which::Promised | Which::Forwarded | Which::Destinations | Which::Sources => boxes(space, told, one)?,
@@ -208,7 +207,9 @@ pub(super) fn lint_like(told: &Told<'_>, grants: &[Grant]) -> Vec<String> {
         let at = if lines.is_empty() { "by default".to_owned() } else { lines.join(", ") };
         match (from_any, to_any) {
             (true, true) => list.push(format!("{at}: everybody reaches everybody: kept as it was")),
-            (true, false) => list.push(format!("{at}: accepted from every zone, the internet included: kept as it was")),
+            (true, false) => {
+                list.push(format!("{at}: accepted from every zone, the internet included: kept as it was"))
+            }
             (false, true) => list.push(format!("{at}: accepted to every zone, segments included: kept as it was")),
             (false, false) => {}
         }

@@ -95,7 +95,9 @@ impl Class {
             Self::OtherAddress => "Segments reach services of the box by its addresses in other segments",
             Self::Back => "Packets are accepted that go back out of the interface they came by",
             Self::Straight => "The internet side reaches the targets of port forwards past the forward",
-            Self::SourcePort => "Rules ask for source ports, which a policy does not know: they are kept for every port",
+            Self::SourcePort => {
+                "Rules ask for source ports, which a policy does not know: they are kept for every port"
+            }
             Self::Implied => "The rules drop what Segwall accepts by itself, such as echo requests: it stays dropped",
             _ => "",
         }

@@ -59,13 +59,7 @@ impl<'a> Writer<'a> {
     fn grant(&mut self, out: &mut String, grant: &Grant) {
         self.lines(out, &grant.lines);
         let (from, to) = (self.ends(&grant.from), self.ends(&grant.to));
-        let _ = write!(
-            out,
-            "[[{}]]\nfrom = {}\nto = {}\n",
-            grant.verdict.word(),
-            one_or_list(&from),
-            one_or_list(&to)
-        );
+        let _ = write!(out, "[[{}]]\nfrom = {}\nto = {}\n", grant.verdict.word(), one_or_list(&from), one_or_list(&to));
         if let Some(list) = &grant.services {
             let _ = writeln!(out, "service = {}", one_or_list(&services::words(list)));
         }

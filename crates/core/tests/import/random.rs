@@ -107,5 +107,11 @@ fn random_policies_come_back() {
         }
     }
     let shown: Vec<&String> = faults.iter().take(3).collect();
-    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), full(POLICIES), shown.iter().map(|text| text.as_str()).collect::<Vec<_>>().join("\n\n"));
+    assert!(
+        faults.is_empty(),
+        "{} of {}:\n{}",
+        faults.len(),
+        full(POLICIES),
+        shown.iter().map(|text| text.as_str()).collect::<Vec<_>>().join("\n\n")
+    );
 }

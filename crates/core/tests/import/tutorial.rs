@@ -9,7 +9,13 @@ const INTERFACES: &str = include_str!("../netfilter/tutorial/interfaces");
 const DHCPD: &str = include_str!("../netfilter/tutorial/dhcpd.conf");
 
 fn tutorial() -> Import {
-    Files::default().script(RULES).interfaces(INTERFACES).dhcpd(DHCPD).uplink("eth1=dhcp").import(&[]).expect("a policy")
+    Files::default()
+        .script(RULES)
+        .interfaces(INTERFACES)
+        .dhcpd(DHCPD)
+        .uplink("eth1=dhcp")
+        .import(&[])
+        .expect("a policy")
 }
 
 #[test]

@@ -40,7 +40,9 @@ pub(super) fn add(network: &mut Network, files: &[&Dhcpd], names: &mut Names) {
     let lease = files.iter().find_map(|file| file.global.lease_s);
     network.lease_s = lease.filter(|lease| LEASES_S.contains(lease));
     if network.lease_s != lease {
-        network.notes.push("the lease time of dhcpd.conf is one that a policy does not take: it is left out".to_owned());
+        network
+            .notes
+            .push("the lease time of dhcpd.conf is one that a policy does not take: it is left out".to_owned());
     }
     let count = |what: &str, found: usize, max: usize, notes: &mut Vec<String>| {
         if found > max {
@@ -58,19 +60,21 @@ pub(super) fn add(network: &mut Network, files: &[&Dhcpd], names: &mut Names) {
         network.hosts.push(Host { name: names.of_host(&reservation.name), address: addr, mac: reservation.mac });
     }
     for subnet in files.iter().flat_map(|file| &file.subnets).take(SUBNETS_MAX) {
-        let found = network.segments.iter().position(|segment| {
-            segment.subnets.iter().any(|(known, _)| *known == subnet.network)
-        });
+        let found = network
+            .segments
+            .iter()
+            .position(|segment| segment.subnets.iter().any(|(known, _)| *known == subnet.network));
         let Some(at) = found else {
-            network.notes.push(format!(
-                "dhcpd.conf has {}, which is behind no interface: it is left out",
-                subnet.network
-            ));
+            network
+                .notes
+                .push(format!("dhcpd.conf has {}, which is behind no interface: it is left out", subnet.network));
             continue;
         };
         if network.segments[at].dhcp.is_some() {
             let name = &network.segments[at].name;
-            network.notes.push(format!("{name} has more than one subnet in dhcpd.conf: {} is left out", subnet.network));
+            network
+                .notes
+                .push(format!("{name} has more than one subnet in dhcpd.conf: {} is left out", subnet.network));
             continue;
         }
         let dhcp = of_segment(network, at, subnet);
@@ -98,7 +102,10 @@ fn of_segment(network: &mut Network, at: usize, subnet: &DhcpSubnet) -> SegmentD
     let mut notes = Vec::new();
     let own = segment.subnets.iter().find(|(known, _)| *known == subnet.network).map(|(_, own)| *own);
     for router in subnet.options.routers.iter().filter(|router| Some(**router) != own) {
-        notes.push(format!("dhcpd.conf sends {} to the router {router}: the policy makes the box its router", segment.name));
+        notes.push(format!(
+            "dhcpd.conf sends {} to the router {router}: the policy makes the box its router",
+            segment.name
+        ));
     }
     let pool = pool(segment, subnet, &network.hosts, &mut notes);
     let domain = subnet.options.domain.clone().filter(|domain| {
@@ -118,14 +125,8 @@ fn of_segment(network: &mut Network, at: usize, subnet: &DhcpSubnet) -> SegmentD
     });
     let lease_s = subnet.options.lease_s.filter(|lease| Some(*lease) != network.lease_s && LEASES_S.contains(lease));
     let list = |list: &[IpAddr]| list.iter().copied().filter(IpAddr::is_ipv4).collect();
-    let dhcp = SegmentDhcp {
-        pool,
-        dns: list(&subnet.options.dns),
-        ntp: list(&subnet.options.ntp),
-        domain,
-        lease_s,
-        options,
-    };
+    let dhcp =
+        SegmentDhcp { pool, dns: list(&subnet.options.dns), ntp: list(&subnet.options.ntp), domain, lease_s, options };
     network.notes.extend(notes);
     dhcp
 }
@@ -159,7 +160,10 @@ fn pool(segment: &Segment, subnet: &DhcpSubnet, hosts: &[Host], notes: &mut Vec<
     }
     let pool = pieces.into_iter().max_by_key(|piece| (piece.len(), std::cmp::Reverse(piece.first())))?;
     if pool != *first {
-        notes.push(format!("the pool of {} is {pool}: the rest of {first} is not free or outside its subnet", segment.name));
+        notes.push(format!(
+            "the pool of {} is {pool}: the rest of {first} is not free or outside its subnet",
+            segment.name
+        ));
     }
     Some(pool)
 }

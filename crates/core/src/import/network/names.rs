@@ -4,8 +4,30 @@ use std::collections::BTreeSet;
 
 /// Words of a comment that say nothing about who is there.
 const EMPTY_WORDS: &[&str] = &[
-    "a", "an", "and", "the", "for", "of", "to", "our", "vlan", "vlans", "network", "networks", "net", "lan", "segment",
-    "interface", "subnet", "zone", "main", "config", "configuration", "static", "this", "is",
+    "a",
+    "an",
+    "and",
+    "the",
+    "for",
+    "of",
+    "to",
+    "our",
+    "vlan",
+    "vlans",
+    "network",
+    "networks",
+    "net",
+    "lan",
+    "segment",
+    "interface",
+    "subnet",
+    "zone",
+    "main",
+    "config",
+    "configuration",
+    "static",
+    "this",
+    "is",
 ];
 /// The policy's own ends.
 const RESERVED: &[&str] = &["any", "gateway", "internet", "segments"];

@@ -39,13 +39,8 @@ pub fn read_uplink(text: &str) -> Result<UplinkGiven, String> {
     if !name_fits {
         return Err(format!("`{device}` cannot be an interface's name"));
     }
-    let mut given = UplinkGiven {
-        device: device.to_owned(),
-        addresses: Vec::new(),
-        dhcp: false,
-        ra: false,
-        gateways: Vec::new(),
-    };
+    let mut given =
+        UplinkGiven { device: device.to_owned(), addresses: Vec::new(), dhcp: false, ra: false, gateways: Vec::new() };
     for part in rest.split(',').filter(|part| !part.is_empty()) {
         match part {
             "dhcp" => given.dhcp = true,
