@@ -3,9 +3,10 @@
 use segwall_packetset::{Field, GaveUp, Point, Set, Space};
 
 use super::intent::{Intent, intent, not_local};
+use super::ordinary::ordinary;
 use super::rates::{alike, lowest_terms, rate_of, words};
 use super::treatment::Treatment;
-use super::witness::{WISHES, Witness, witness};
+use super::witness::{Witness, witness};
 use crate::netfilter::meaning::{self, Hooked, Options, Rates, RuleAt};
 use crate::netfilter::{Hook, Program, Rate, Reject};
 use crate::ruleset::{ACCEPT_LOG_GROUP, At, Reason, Ruleset};
@@ -282,12 +283,12 @@ impl<'a> Comparison<'a> {
             // What is told may be dropped before, where something is not decided.
             self.doubt(wanted, found)?;
             let more = self.space.minus(seen, wanted)?;
-            self.refute_unless_open(more, found, "another answer", words, does)?;
+            self.refute_unless_open(more, found, VERDICT, words, does)?;
         }
         self.refute_unless_open(
             otherwise,
             found,
-            "another answer",
+            VERDICT,
             "reject with another kind of message",
             Treatment::OtherMessage,
         )
@@ -358,7 +359,7 @@ impl<'a> Comparison<'a> {
         }
         let preferred = (self.preferred)(self.space, self.hook)?;
         let shown = self.space.intersect(set, preferred)?;
-        Ok(self.space.witness_preferring(if shown.is_empty() { set } else { shown }, &WISHES))
+        Ok(ordinary(self.space, self.ruleset, self.hook, if shown.is_empty() { set } else { shown }))
     }
 
     fn push(&mut self, point: &Point, wanted: String, found: String, does: Treatment) -> Result<(), GaveUp> {
@@ -373,11 +374,15 @@ impl<'a> Comparison<'a> {
             Reason::Rule(at) => Some(self.ruleset.rules[at].line).filter(|line| *line > 0),
             _ => None,
         };
+        let wanted = if wanted == VERDICT { decision.verdict.word().to_owned() } else { wanted };
         let rules = meaning::decided_by(self.space, self.programs, self.hook, point)?;
         self.differences.push(Refutation { hook: self.hook, witness, wanted, found, does, rules, line });
         Ok(())
     }
 }
+
+/// Stands for the verdict that the policy has for the packet that is shown.
+const VERDICT: &str = "";
 
 /// "Communication administratively prohibited" (RFC 1812), and the same of ICMPv6 (RFC 4443).
 const PROHIBITED4: u8 = 13;

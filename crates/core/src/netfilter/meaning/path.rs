@@ -3,7 +3,7 @@
 use segwall_packetset::{Field, GaveUp, Point, Set, Space};
 
 use super::walk::Walk;
-use super::{Hooked, Options, RuleAt, UnknownUse};
+use super::{Hooked, Options, RuleAt, RuleUse, UnknownUse};
 use crate::netfilter::{ChainKind, Hook, Nat, Program, TableFamily};
 
 const DECIDE: [ChainKind; 2] = [ChainKind::Filter, ChainKind::Route];
@@ -134,6 +134,23 @@ pub fn translation(space: &mut Space, programs: &[&Program], hook: Hook) -> Resu
         });
     }
     Ok(Translations { uses, may_none: hooked.may_accept, may_drop: hooked.may_drop, unknown })
+}
+
+/// What each rule of the nat chains of a hook sees of the new connections that enter.
+///
+/// # Errors
+/// When the space gives up.
+pub fn translation_rules(
+    space: &mut Space,
+    programs: &[&Program],
+    hook: Hook,
+    entering: Set,
+) -> Result<Vec<(RuleAt, RuleUse)>, GaveUp> {
+    let new = space.range(Field::State, 0, 0)?;
+    let entering = space.intersect(entering, new)?;
+    let mut walk = Walk::new(space, programs, Options { entering, collect_rules: true, ..Options::default() });
+    walk.hook(hook, &[ChainKind::Nat])?;
+    Ok(walk.finish()?.rules)
 }
 
 /// The rules that a packet may reach and match, the last one first.
