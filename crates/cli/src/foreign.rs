@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use segwall_core::netfilter::{self, NoteKind, Program, TableFamily};
 use segwall_core::source::Source;
-use segwall_host::nft::{Nft, NftError};
+use segwall_host::nft::{LISTING, Nft, NftError};
 
 use crate::exit::Failure;
 use crate::input::{self, Location};
@@ -100,7 +100,7 @@ pub fn kernel() -> Result<Program, Failure> {
     let name = "the kernel";
     let nft = Nft::find().map_err(|error| refused(name, &error))?;
     let here = segwall_host::netns::Netns::current().map_err(|error| Failure::Refused(error.to_string()))?;
-    let json = nft.list(&here, &["-j", "list", "ruleset"]).map_err(|error| refused(name, &error))?;
+    let json = nft.list(&here, &LISTING).map_err(|error| refused(name, &error))?;
     from_json(name, json.as_bytes())
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use segwall_host::conntrack::{Conntrack, Key, Tuple};
 use segwall_host::nflog::{Nflog, NflogError};
-use segwall_host::nft::Nft;
+use segwall_host::nft::{LISTING, Nft};
 use segwall_host::packet::PacketSocket;
 use segwall_host::rawip::RawIp;
 use segwall_host::rtnl::Mac;
@@ -162,7 +162,7 @@ impl Prober {
     /// # Errors
     /// When nft cannot list it.
     pub fn listing(&self) -> Result<String, LabError> {
-        Ok(self.nft.list(&self.network.gateway, &["-j", "list", "ruleset"])?)
+        Ok(self.nft.list(&self.network.gateway, &LISTING)?)
     }
 
     /// A tag that no other packet has.

@@ -7,7 +7,7 @@ use segwall_core::netfilter::read_nft_json;
 use segwall_core::ruleset::{At, Ruleset, lower};
 use segwall_core::testing::{Seeded, random_policy, source_of, to_toml};
 use segwall_host::netns::Netns;
-use segwall_host::nft::Nft;
+use segwall_host::nft::{LISTING, Nft};
 use segwall_lab::emit_nft;
 use segwall_packetset::Space;
 
@@ -28,7 +28,7 @@ pub fn read_back(ruleset: &Ruleset, at: At) -> Proof {
     for text in emit_nft(ruleset, at) {
         nft.load(&netns, &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     }
-    let json = nft.list(&netns, &["-j", "list", "ruleset"]).unwrap();
+    let json = nft.list(&netns, &LISTING).unwrap();
     let program = read_nft_json(json.as_bytes()).unwrap();
     prove(&mut Space::default(), ruleset, &[&program], at)
 }
