@@ -1,5 +1,8 @@
 //! The commands, one file each.
 
+mod audit;
+mod audit_text;
+mod blast;
 mod check;
 mod completions;
 mod diagram;
@@ -9,6 +12,9 @@ mod docs;
 mod explain;
 mod explain_code;
 mod grid;
+mod import;
+mod import_files;
+mod import_text;
 mod init;
 mod init_questions;
 mod lab;
@@ -24,6 +30,8 @@ mod schema;
 
 use clap::Subcommand;
 
+pub use explain_code::about;
+
 use crate::exit::{Answer, Failure};
 
 /// Every command. What is not here does not work yet, and is not in `--help`.
@@ -34,9 +42,12 @@ pub enum Command {
     Matrix(matrix::Args),
     Diff(diff::Args),
     Explain(explain::Args),
+    Blast(blast::Args),
     Docs(docs::Args),
     Diagram(diagram::Args),
     Prove(prove::Args),
+    Audit(audit::Args),
+    Import(import::Args),
     Render(render::Args),
     Lab(lab::Args),
     Schema(schema::Args),
@@ -52,9 +63,12 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Matrix(args) => matrix::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Blast(args) => blast::run(args),
         Command::Docs(args) => docs::run(args),
         Command::Diagram(args) => diagram::run(args),
         Command::Prove(args) => prove::run(args),
+        Command::Audit(args) => audit::run(args),
+        Command::Import(args) => import::run(args),
         Command::Render(args) => render::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Schema(args) => schema::run(&args),
