@@ -5,7 +5,6 @@ use std::path::Path;
 use segwall_core::analysis::{check, check_within, codes};
 use segwall_core::diag::{Diagnostic, Severity, Witness};
 
-
 use crate::{noon, sound};
 
 /// Its example would not fit on a page; `a_claim_that_gives_up_is_never_called_proved` makes it.

@@ -2,11 +2,12 @@
 //! that match one of the others.
 //!
 //! A packet that matches none of the rules that only one side has goes the same way on both, wherever it goes: it falls
-//! through each of them. So everything that is not decided along that way, too, is no difference.
+//! through each of them. So everything that is not decided along that way, too, is no difference; unless one of the rules
+//! leaves something behind that a match elsewhere asks for, which the model does not follow.
 
 use segwall_packetset::{Cube, Field, GaveUp, Set, Space};
 
-use crate::netfilter::{Action, Chain, Key, Match, Program, Rule, Step, Table, Values};
+use crate::netfilter::{Action, Chain, Content, Key, Match, Program, Rule, Step, Table, Values, Verdicts};
 
 /// Lists of rules whose lengths multiply to more are not aligned: all of them count as different.
 const ALIGNED_MAX: usize = 4_000_000;
@@ -23,6 +24,10 @@ pub(super) fn affected(space: &mut Space, before: &[&Program], after: &[&Program
     };
     let (before, after) = (tables(before), tables(after));
     let Some(rules) = differing(&before, &after) else { return Ok(None) };
+    let kept_elsewhere = before.iter().chain(&after).any(asks_elsewhere);
+    if rules.iter().any(|rule| leaves_behind(rule, kept_elsewhere)) {
+        return Ok(None);
+    }
     let translates = before.iter().chain(&after).flat_map(|table| &table.chains).any(translates);
     let fields: Vec<Field> = CONSTANT.into_iter().chain(UNTRANSLATED.into_iter().filter(|_| !translates)).collect();
     let mut all = Set::EMPTY;
@@ -45,6 +50,31 @@ pub(super) fn bare(table: &Table) -> Table {
         }
     }
     table
+}
+
+/// Whether a table looks something up that is kept outside the text.
+fn asks_elsewhere(table: &Table) -> bool {
+    let is_known = |name: &String| {
+        let content = table.sets.iter().find(|set| set.name == *name).map(|set| &set.content);
+        matches!(content, Some(Content::Elements(_) | Content::Verdicts(_)))
+    };
+    let asks = |step: &Step| match step {
+        Step::Match(Match::Among { values: Values::Set(name), .. }) => !is_known(name),
+        Step::Verdicts { entries: Verdicts::Map(name), .. } => !is_known(name),
+        Step::Match(_) | Step::Verdicts { .. } | Step::Do(_) => false,
+    };
+    table.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.steps).any(asks)
+}
+
+/// Whether other rules may match otherwise because of this one: it is about earlier packets, or learns.
+fn leaves_behind(rule: &Rule, kept_elsewhere: bool) -> bool {
+    rule.steps.iter().any(|step| match step {
+        Step::Match(Match::Unknown(_)) | Step::Do(Action::Unknown(_)) => true,
+        Step::Match(Match::Rate(rate)) => rate.shared.is_some() || !rate.by.is_empty(),
+        // Learning in a set reads as nothing.
+        Step::Do(Action::Nothing) => kept_elsewhere,
+        Step::Match(Match::Among { .. }) | Step::Verdicts { .. } | Step::Do(_) => false,
+    })
 }
 
 fn translates(chain: &Chain) -> bool {
