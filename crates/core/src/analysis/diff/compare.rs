@@ -149,7 +149,8 @@ impl Comparison<'_> {
         if hook != Hook::Input {
             for one in [&before, &after] {
                 let open = [self.leaving, one.accept, one.limited, one.undecided];
-                self.leaving = self.space.union_all(&open)?;
+                let open = self.space.union_all(&open)?;
+                self.leaving = self.space.exists(open, &[Field::Time])?;
             }
         }
         let refused = self.refused_by_both(among, &before, &after)?;
@@ -304,7 +305,8 @@ impl Comparison<'_> {
 
     /// Notes a change, unless an earlier period told it.
     fn change(&mut self, hook: Hook, period: Period, what: What, set: Set) -> Result<(), GaveUp> {
-        let set = self.real(set)?;
+        let whole = set;
+        let set = self.real(whole)?;
         let timeless = self.space.exists(set, &[Field::Time])?;
         let key = (hook as usize, what.clone());
         let known = self.seen.get(&key).copied().unwrap_or(Set::EMPTY);
@@ -319,7 +321,17 @@ impl Comparison<'_> {
             At::Instant(now) => Some(now),
             At::ClockUnknown => None,
         };
-        let shown = readable(self.space, set, self.granted, &UNASKED, BOXES_MAX)?;
+        // Boxes are easier to read with the packets that cannot be; those of nothing else are left out.
+        let told = if period.from.is_none() { whole } else { set };
+        let mut shown = readable(self.space, told, self.granted, &UNASKED, BOXES_MAX)?;
+        let mut boxes = Vec::with_capacity(shown.boxes.len());
+        for cube in shown.boxes {
+            let inside = self.space.cube(&cube)?;
+            if !self.space.intersect(set, inside)?.is_empty() {
+                boxes.push(cube);
+            }
+        }
+        shown.boxes = boxes;
         let mut samples = Vec::new();
         for cube in shown.boxes.iter().take(SAMPLES_MAX) {
             let inside = self.space.cube(cube)?;
