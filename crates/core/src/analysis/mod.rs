@@ -14,8 +14,12 @@ mod domain;
 mod expect;
 mod explain;
 mod explain_advice;
+mod explain_area;
 mod explain_ends;
 mod explain_parts;
+#[cfg(all(test, feature = "testing"))]
+mod explain_proof;
+mod explain_sets;
 mod lints;
 mod matrix;
 mod matrix_text;
