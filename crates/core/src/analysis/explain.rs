@@ -14,7 +14,7 @@ use super::explain_advice::{Asked, advice, timed_rules};
 use super::explain_area::area;
 use super::explain_ends::{Misunderstood, read_ends, read_services};
 use super::explain_parts::{products, reason_words, way};
-use super::explain_sets::{addresses, decided, families, services};
+use super::explain_sets::{addresses, covering, decided, families, services};
 use super::questions::{Claim, each_question};
 use super::words::{Words, rule_words};
 use crate::policy::{End, Policy, Service, Verdict, Zone};
@@ -64,7 +64,7 @@ pub struct Part {
     pub reason: String,
     /// The deciding rule's line.
     pub line: Option<u32>,
-    /// Every rule that covers it, in the file's order; what the box accepts unasked comes last, with line 0.
+    /// Every rule that covers it or part of it, in the file's order; what the box accepts unasked comes last, with line 0.
     pub covering: Vec<Covering>,
     /// `IPv4` or `IPv6`, where the other family fares differently.
     pub family: Option<String>,
@@ -97,6 +97,8 @@ pub struct Covering {
     pub verdict: &'static str,
     /// What it is called.
     pub rule: String,
+    /// It covers some flows of the part and not others.
+    pub partly: bool,
 }
 
 /// How a flow goes through the box.
@@ -283,8 +285,9 @@ impl Explainer<'_> {
                 let example = flows.iter().find(|(at, _)| inside(at)).map(|(_, flow)| *flow);
                 let flow = example.expect("a product is made of flows");
                 let said = self.said(question, &classes, key, &product);
+                let covering = self.covering(flows.iter().filter(|(at, _)| inside(at)).map(|(_, flow)| flow));
                 let cubes = area(&classes, &product, key.family, question.output, key.forwarded);
-                let part = self.part(policy, &classes.instants, said, flow, (question.input, cubes));
+                let part = self.part(policy, &classes.instants, (said, covering), flow, (question.input, cubes));
                 match self.parts[first..].iter_mut().find(|known| known.is_twin(&part)) {
                     Some(known) => {
                         known.family = None;
@@ -332,7 +335,10 @@ impl Explainer<'_> {
                     destinations: side(Field::Dst, question.output, &question.dst),
                     services: services(&cube).map(|list| self.words.services(Some(&list)).join(", ")),
                 };
-                self.parts.push(self.part(policy, &classes.instants, words, flow, (question.input, vec![cube])));
+                let covering = covering(&mut always, question, set)?;
+                let covering = covering.into_iter().map(|(rule, partly)| self.covering_words(rule, partly)).collect();
+                let area = (question.input, vec![cube]);
+                self.parts.push(self.part(policy, &classes.instants, (words, covering), flow, area));
             }
         }
         Ok(parts.iter().map(|part| part.verdict).collect())
@@ -356,10 +362,16 @@ impl Explainer<'_> {
         }
     }
 
-    fn part(&self, policy: &Policy, instants: &[At], said: Said, flow: Flow, area: (Place, Vec<Cube>)) -> Part {
+    fn part(
+        &self,
+        policy: &Policy,
+        instants: &[At],
+        (said, covering): (Said, Vec<Covering>),
+        flow: Flow,
+        area: (Place, Vec<Cube>),
+    ) -> Part {
         let ruleset = self.ruleset;
         let Decision { verdict, reason, log, limited } = ruleset.eval(&flow, self.at);
-        let covering = ruleset.covering(&flow, false, self.at);
         let Said { family, sources, destinations, services } = said;
         Part {
             verdict: verdict.word(),
@@ -370,14 +382,7 @@ impl Explainer<'_> {
                 Reason::Rule(at) => Some(ruleset.rules[at].line).filter(|line| *line > 0),
                 _ => None,
             },
-            covering: covering
-                .into_iter()
-                .map(|at| Covering {
-                    line: ruleset.rules[at].line,
-                    verdict: ruleset.rules[at].verdict.word(),
-                    rule: rule_words(ruleset, at),
-                })
-                .collect(),
+            covering,
             family,
             sources,
             destinations,
@@ -387,6 +392,24 @@ impl Explainer<'_> {
             flow,
             area,
         }
+    }
+
+    /// The rules that cover flows, and whether not all of them.
+    fn covering<'f>(&self, flows: impl Iterator<Item = &'f Flow>) -> Vec<Covering> {
+        let mut count: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut all = 0;
+        for flow in flows {
+            all += 1;
+            for rule in self.ruleset.covering(flow, false, self.at) {
+                *count.entry(rule).or_default() += 1;
+            }
+        }
+        count.into_iter().map(|(rule, of)| self.covering_words(rule, of < all)).collect()
+    }
+
+    fn covering_words(&self, at: usize, partly: bool) -> Covering {
+        let rule = &self.ruleset.rules[at];
+        Covering { line: rule.line, verdict: rule.verdict.word(), rule: rule_words(self.ruleset, at), partly }
     }
 
     /// The chosen addresses of a family, or all but the others where that is shorter; nothing where it is all.

@@ -52,6 +52,10 @@ fn parts_are_true(policy: &Policy, ground: &Ground<'_>, said: &Explanation, ques
         {
             let area = always.space.cubes(&part.area.1).expect("small policies fit");
             let area = always.space.intersect(area, all).expect("small policies fit");
+            // It answers another question about the same two places: what another port forward makes of it.
+            if area.is_empty() {
+                continue;
+            }
             told = always.space.union(told, area).expect("small policies fit");
             let verdict = match part.verdict {
                 "accept" => Verdict::Accept,
@@ -61,15 +65,21 @@ fn parts_are_true(policy: &Policy, ground: &Ground<'_>, said: &Explanation, ques
             let meant = of(&mut always, verdict);
             let wrong = always.space.minus(area, meant).expect("small policies fit");
             assert!(wrong.is_empty(), "{} is not so for {:?}; {}", part.verdict, always.space.witness(wrong), text());
-            // A rule covers all of a part or nothing of it, and those that cover it are all named.
-            for rule in ruleset.rules.iter().filter(|rule| !rule.untracked) {
+            // Those that cover it are named, and no others, with whether they cover all of it. The families of a part
+            // fare alike, and of each something is covered.
+            for (at, rule) in ruleset.rules.iter().enumerate().filter(|(_, rule)| !rule.untracked) {
                 let covered = always.covered(question.input, rule).expect("small policies fit");
                 let covered = now(&mut always, covered).expect("small policies fit");
                 let both = always.space.intersect(covered, area).expect("small policies fit");
-                let named = part.covering.iter().any(|one| {
-                    one.line == rule.line && one.verdict == rule.verdict.word() && (one.line > 0 || !both.is_empty())
-                });
-                assert!(both.is_empty() || (both == area && named), "line {} and {part:#?}; {}", rule.line, text());
+                let words = super::words::rule_words(ruleset, at);
+                let named = part.covering.iter().find(|one| (one.line, &one.rule) == (rule.line, &words));
+                let whole = named.is_some_and(|one| !one.partly);
+                assert_eq!(
+                    (!both.is_empty(), both == area),
+                    (named.is_some(), whole),
+                    "{words} and {part:#?}; {}",
+                    text()
+                );
                 proved += usize::from(!both.is_empty());
             }
         }

@@ -93,6 +93,28 @@ pub(super) fn decided(always: &mut Always<'_>, question: &Question) -> Result<Ve
     Ok(list)
 }
 
+/// The rules that cover packets of a set now, and whether not all of them.
+///
+/// # Errors
+/// When the space gives up.
+pub(super) fn covering(always: &mut Always<'_>, question: &Question, set: Set) -> Result<Vec<(usize, bool)>, GaveUp> {
+    let ruleset = always.ruleset();
+    let mut rules: Vec<usize> =
+        ruleset.boxes_between(question.input, question.output).into_iter().map(|(rule, _)| rule).collect();
+    rules.dedup();
+    rules.retain(|rule| !ruleset.rules[*rule].untracked);
+    let mut list = Vec::new();
+    for rule in rules {
+        let covered = always.covered(question.input, &ruleset.rules[rule])?;
+        let covered = now(always, covered)?;
+        let both = always.space.intersect(covered, set)?;
+        if !both.is_empty() {
+            list.push((rule, both != set));
+        }
+    }
+    Ok(list)
+}
+
 /// Addresses of a box; `None` where it has no say.
 pub(super) fn addresses(cube: &Cube, field: Field, family: Family) -> Option<Vec<AddrRange>> {
     let highest = number(AddrRange::all(family).last());
