@@ -5,6 +5,7 @@
 pub mod analysis;
 pub mod diag;
 pub mod emit;
+pub mod import;
 pub mod netfilter;
 pub mod policy;
 pub mod report;

@@ -70,11 +70,13 @@ pub fn run(args: &Args) -> Result<Answer, Failure> {
     Ok(Answer::Yes)
 }
 
-fn exists(path: &Path) -> InputError {
+/// The file is somebody's already.
+pub(super) fn exists(path: &Path) -> InputError {
     InputError { name: path.display().to_string(), why: Why::Exists { help: EXISTS_HELP } }
 }
 
-fn write_new(path: &Path, text: &str) -> Result<(), InputError> {
+/// Writes a file that was not there.
+pub(super) fn write_new(path: &Path, text: &str) -> Result<(), InputError> {
     let written = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true) // also when somebody made it since we looked

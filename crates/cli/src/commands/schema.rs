@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{blast, check, explain, lab, matrix, prove, render};
+use super::{audit, blast, check, diff, explain, import, lab, matrix, prove, render};
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
 
@@ -20,9 +20,12 @@ pub struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
+    Audit,
     Blast,
     Check,
+    Diff,
     Explain,
+    Import,
     Lab,
     Matrix,
     Prove,
@@ -41,8 +44,11 @@ pub fn run(args: &Args) -> Result<Answer, Failure> {
 fn shape(output: Output) -> Schema {
     match output {
         Output::Blast => schema_for!(Envelope<blast::Data>),
+        Output::Audit => schema_for!(Envelope<audit::Data>),
         Output::Check => schema_for!(Envelope<check::Data>),
+        Output::Diff => schema_for!(Envelope<diff::Data>),
         Output::Explain => schema_for!(Envelope<explain::Data>),
+        Output::Import => schema_for!(Envelope<import::Data>),
         Output::Lab => schema_for!(Envelope<lab::Data>),
         Output::Matrix => schema_for!(Envelope<matrix::Data>),
         Output::Prove => schema_for!(Envelope<prove::Data>),

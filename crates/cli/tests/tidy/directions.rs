@@ -21,6 +21,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("emit", &["source", "diag", "policy", "ruleset"]),
     ("report", &["source", "diag", "policy", "ruleset", "analysis"]),
     ("netfilter", &["source", "diag"]),
+    ("import", &["source", "diag", "policy", "ruleset", "netfilter", "analysis"]),
     ("testing", &["source", "diag", "policy", "ruleset"]), // random policies, behind a feature that no product turns on
 ];
 

@@ -9,10 +9,11 @@ macro_rules! codes {
             pub const $name: Code = Code($code);
         )*
 
-        /// Every code of analysis with its title, in order.
+        /// Every code of this list with its title, in order.
         pub const ALL: &[(Code, &str)] = &[$(($name, $title)),*];
     };
 }
+pub(super) use codes;
 
 codes! {
     EXPECT_FAILED = "SW0801", "a claim that does not hold";

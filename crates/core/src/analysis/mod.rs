@@ -1,6 +1,7 @@
 //! What a policy comes to: who reaches whom, why, and what is wrong with it.
 //!
-//! Everything here asks the oracle ([`crate::ruleset::Ruleset::judge`]) and decides nothing by itself.
+//! Everything here asks the oracle ([`crate::ruleset::Ruleset::judge`]) for one packet, or its sets (`always`, [`proof`])
+//! for all, and decides nothing by itself.
 
 mod always;
 mod blast;
@@ -10,6 +11,7 @@ mod boxes_at;
 mod check;
 mod classes;
 pub mod codes;
+pub mod diff;
 mod domain;
 mod expect;
 mod explain;
@@ -20,13 +22,16 @@ mod explain_parts;
 #[cfg(all(test, feature = "testing"))]
 mod explain_proof;
 mod explain_sets;
+pub mod foreign;
 mod lints;
 mod matrix;
 mod matrix_text;
+pub mod openings;
 pub mod proof;
 mod questions;
 mod resolver;
 mod service_classes;
+pub mod service_matrix;
 pub mod sets;
 mod times;
 mod words;

@@ -2,6 +2,7 @@
 
 mod blast;
 mod explain;
+mod foreign;
 mod matrix;
 mod pages;
 

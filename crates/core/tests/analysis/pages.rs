@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use segwall_core::analysis::{check, check_within, codes};
-use segwall_core::diag::{Diagnostic, Severity};
+use segwall_core::diag::{Diagnostic, Severity, Witness};
 
 use crate::{noon, sound};
 
@@ -48,7 +48,7 @@ fn a_failed_claim_shows_its_flow_and_the_rule() {
                 [[expect]]\nfrom = \"a\"\nto = \"b\"\nverdict = \"drop\"\n";
     let finding = found(text).pop().expect("a finding");
     assert_eq!((finding.code, finding.severity), (codes::EXPECT_FAILED, Severity::Error));
-    let flow = finding.witness.expect("a witness");
+    let Some(Witness::Flow(flow)) = finding.witness else { panic!("a witness") };
     assert!("10.0.1.64/26".parse::<segwall_packetset::AddrRange>().expect("a range").contains(flow.dst), "{flow:?}");
     assert!((8000..=8100).contains(&flow.dport().expect("a port")), "{flow:?}");
     assert!(finding.message.ends_with("is accepted at Saturday 2026-11-28 10:00"), "{}", finding.message);
@@ -93,7 +93,7 @@ fn crowded(claim: &str) -> String {
 fn a_claim_about_very_many_combinations_is_decided() {
     let [finding] = &found(&crowded("5200-6000"))[..] else { panic!("one finding") };
     assert_eq!((finding.code, finding.severity), (codes::EXPECT_FAILED, Severity::Error));
-    let flow = finding.witness.expect("a witness");
+    let Some(Witness::Flow(flow)) = finding.witness else { panic!("a witness") };
     assert_eq!(
         (flow.src.to_string().as_str(), flow.dst.to_string().as_str(), flow.dport()),
         ("10.0.2.200", "10.1.2.200", Some(5200))

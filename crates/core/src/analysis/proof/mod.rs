@@ -13,11 +13,14 @@ mod compare_nat;
 mod intent;
 mod nat;
 mod ordinary;
+mod rates;
 pub(super) mod terms;
+mod treatment;
 mod witness;
 
-pub use compare::{Answer, Proof, Refutation, prove};
-pub use intent::{Intent, LOOPBACK, intent};
+pub use compare::{Answer, Preferred, Proof, Refutation, prove, prove_preferring};
+pub use intent::{Intent, LOOPBACK, intent, not_local};
 pub use nat::{Target, destinations, masquerade};
 pub use ordinary::WISHES;
+pub use treatment::Treatment;
 pub use witness::{Witness, witness};

@@ -7,6 +7,7 @@
 //! packets *may* be accepted and *may* be dropped. A packet that may not be dropped is surely accepted, and the other
 //! way round. Rates are treated as the caller asks; matches outside the model are independent at each occurrence.
 
+mod alone;
 mod chains;
 mod compile;
 mod flows;
@@ -18,7 +19,8 @@ mod walk;
 
 use segwall_packetset::Set;
 
-pub use path::{Translations, decided_by, filter, path, translation};
+pub use alone::alone;
+pub use path::{Translations, decided_by, filter, path, translation, translation_rules};
 
 use super::model::{Log, Rate, Reject};
 

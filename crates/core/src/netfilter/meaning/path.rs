@@ -3,7 +3,7 @@
 use segwall_packetset::{Field, GaveUp, Point, Set, Space};
 
 use super::walk::Walk;
-use super::{Hooked, Options, RuleAt, UnknownUse};
+use super::{Hooked, Options, RuleAt, RuleUse, UnknownUse};
 use crate::netfilter::{ChainKind, Hook, Nat, Program, TableFamily};
 
 const DECIDE: [ChainKind; 2] = [ChainKind::Filter, ChainKind::Route];
@@ -31,6 +31,7 @@ pub fn path(space: &mut Space, programs: &[&Program], hook: Hook, options: &Opti
     let later = space.complement(new)?;
     let mut nat_drops = Set::EMPTY;
     let mut nat_passes = Set::ALL;
+    let (mut nat_unknown, mut nat_rates) = (Vec::new(), Vec::new());
     for hook in &way {
         // Walked apart: a nat chain that accepts leaves the others to decide.
         let entering = space.intersect(options.entering, new)?;
@@ -42,6 +43,12 @@ pub fn path(space: &mut Space, programs: &[&Program], hook: Hook, options: &Opti
         passes.extend([hooked.may_accept, later]);
         let passes = space.union_all(&passes)?;
         nat_passes = space.intersect(nat_passes, passes)?;
+        // What leaves a translation open alone is no doubt about what is let through.
+        for one in hooked.unknown {
+            let reached = space.intersect(one.reached, hooked.may_drop)?;
+            nat_unknown.extend((!reached.is_empty()).then_some(UnknownUse { reached, ..one }));
+        }
+        nat_rates.extend(hooked.rates.into_iter().filter(|one| one.decides));
         nat_drops = space.union(nat_drops, hooked.may_drop)?;
     }
     let mut walk = Walk::new(space, programs, *options);
@@ -51,6 +58,8 @@ pub fn path(space: &mut Space, programs: &[&Program], hook: Hook, options: &Opti
     walk.drop_within(nat_drops)?;
     walk.keep_within(nat_passes)?;
     let mut hooked = walk.finish()?;
+    hooked.unknown.extend(nat_unknown);
+    hooked.rates.extend(nat_rates);
     devices(programs, options, &mut hooked);
     if hooked.unknown.iter().any(|one| one.at.is_none()) {
         hooked.may_drop = space.union(hooked.may_drop, options.entering)?;
@@ -125,6 +134,23 @@ pub fn translation(space: &mut Space, programs: &[&Program], hook: Hook) -> Resu
         });
     }
     Ok(Translations { uses, may_none: hooked.may_accept, may_drop: hooked.may_drop, unknown })
+}
+
+/// What each rule of the nat chains of a hook sees of the new connections that enter.
+///
+/// # Errors
+/// When the space gives up.
+pub fn translation_rules(
+    space: &mut Space,
+    programs: &[&Program],
+    hook: Hook,
+    entering: Set,
+) -> Result<Vec<(RuleAt, RuleUse)>, GaveUp> {
+    let new = space.range(Field::State, 0, 0)?;
+    let entering = space.intersect(entering, new)?;
+    let mut walk = Walk::new(space, programs, Options { entering, collect_rules: true, ..Options::default() });
+    walk.hook(hook, &[ChainKind::Nat])?;
+    Ok(walk.finish()?.rules)
 }
 
 /// The rules that a packet may reach and match, the last one first.
