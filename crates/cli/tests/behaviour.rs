@@ -213,12 +213,18 @@ fn text_stops_after_a_hundred_findings_and_json_has_all() {
 #[test]
 fn json_is_what_its_schema_says() {
     let faults = "crates/cli/tests/policies/faults.toml";
+    let files = ["before.toml", "after.toml", "before.rules"].map(|name| format!("crates/cli/tests/diff/{name}"));
     for (command, args) in [
         ("check", vec!["check", "--format", "json", TUTORIAL]),
         ("check", vec!["check", "--format", "json", faults]),
         ("check", vec!["check", "--format", "json", "crates/cli/tests/policies/warns.toml"]),
         ("matrix", vec!["matrix", "--format", "json", TUTORIAL]),
         ("matrix", vec!["matrix", "--format", "json", "examples/branch.toml"]),
+        ("matrix", vec!["matrix", "--service", "ssh,dns", "--format", "json", TUTORIAL]),
+        ("matrix", vec!["matrix", "--service", "ssh", "--format", "json", &files[2]]),
+        ("diff", vec!["diff", "--format", "json", &files[0], &files[1]]),
+        ("diff", vec!["diff", "--format", "json", &files[0], &files[2]]),
+        ("diff", vec!["diff", "--format", "json", &files[2], &files[2]]),
         ("lab", vec!["lab", "--format", "json", TUTORIAL]),
         ("lab", vec!["lab", "--format", "json", faults]),
         ("explain", vec!["explain", "--format", "json", "-p", TUTORIAL, "internal", "server"]),
