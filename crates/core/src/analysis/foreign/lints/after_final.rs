@@ -19,7 +19,7 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
         for (table, tables) in one.tables.iter().enumerate() {
             for (chain, chains) in tables.chains.iter().enumerate() {
                 let at = |rule| RuleAt { program, table, chain, rule };
-                let is_reached = |rule| view.hooks.iter().any(|one| one.sees(at(rule)).is_some());
+                let is_reached = |rule| view.hooks.iter().any(|one| one.is_reached(view.space, at(rule)));
                 if chains.rules.is_empty() || !is_reached(0) {
                     continue;
                 }

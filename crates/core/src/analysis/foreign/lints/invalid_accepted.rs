@@ -28,7 +28,7 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
         let Some(own) = own else { continue };
         let accepted = view.space.intersect_all(&[accepts, usual, stray, own])?;
         for at in view.deciding(place, |end| end == End::Accept) {
-            let Some(surely) = view.hooks[place].sees(at).map(|used| used.surely) else { continue };
+            let surely = view.surely(place, at)?;
             let taken = view.space.intersect(accepted, surely)?;
             if !taken.is_empty() && !rules.contains(&at) {
                 shown = shown.or(view.packet(taken, &[(Field::State, INVALID)]));

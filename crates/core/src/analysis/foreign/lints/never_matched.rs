@@ -16,11 +16,9 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
     let mut count = 0;
     for at in view.every_rule() {
         // A hook at which something reaches it, and nothing that matches at any.
-        let seen: Vec<(usize, Set)> = (0..view.hooks.len())
-            .filter_map(|place| view.hooks[place].sees(at).map(|used| (place, used.matched)))
-            .collect();
-        let Some((place, _)) = seen.first().copied() else { continue };
-        if seen.iter().any(|(_, matched)| !matched.is_empty()) {
+        let one = |place: &usize| &view.hooks[*place];
+        let Some(place) = (0..view.hooks.len()).find(|place| one(place).is_reached(view.space, at)) else { continue };
+        if view.hooks.iter().any(|one| one.is_matched(view.space, at)) {
             continue;
         }
         count += 1;
@@ -92,10 +90,10 @@ fn deciders(view: &mut View<'_>, place: usize, at: RuleAt, named: Set) -> Result
     let (mut by, mut left) = (Vec::new(), named);
     for rule in earlier..at.rule {
         let before = RuleAt { rule, ..at };
-        let Some(surely) = view.hooks[place].sees(before).map(|used| used.surely) else { break };
         if !view.rule(before).map(End::of).is_some_and(is_final) {
             continue;
         }
+        let surely = view.surely(place, before)?;
         let less = view.space.minus(left, surely)?;
         if less != left {
             by.push(before);

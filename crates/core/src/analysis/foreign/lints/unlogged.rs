@@ -27,8 +27,9 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
                 continue;
             }
             let one = &view.hooks[place];
-            let (Some(used), opens) = (one.sees(at), one.opens) else { continue };
-            let dropped = view.space.intersect(used.surely, opens)?;
+            let opens = one.opens;
+            let surely = view.surely(place, at)?;
+            let dropped = view.space.intersect(surely, opens)?;
             let silent = view.space.minus(dropped, logged)?;
             let key = RuleAt { rule: 0, ..at };
             for (log, wanted) in behind.get(&key).into_iter().flatten().filter(|(log, _)| log.rule > at.rule) {
