@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use segwall_packetset::{AddrRange, Cube, Family, Field, GaveUp, Point, Set, Space, interface};
+use segwall_packetset::{AddrRange, Cube, Family, Field, GaveUp, Point, Set, Space, TcpFlags, interface, proto};
 
 use super::names::{Names, host_of, own_of};
 use super::rules::{Changed, End};
@@ -16,7 +16,7 @@ use crate::netfilter::meaning::{self, Hooked, Options, RuleAt, RuleUse, Seen};
 use crate::netfilter::{Chain, ChainKind, Hook, Program, Rule, Table, TableFamily};
 
 /// The hooks at which a verdict is asked for.
-const HOOKS: [Hook; 3] = [Hook::Input, Hook::Forward, Hook::Output];
+pub(super) const HOOKS: [Hook; 3] = [Hook::Input, Hook::Forward, Hook::Output];
 /// Ports that a packet goes to where any will do.
 const PORTS: [u128; 3] = [443, 80, 53];
 /// Somebody, and somebody else (RFC 5737, RFC 3849), by family.
@@ -24,6 +24,38 @@ const DOCUMENTATION: [(&str, &str); 2] = [("198.51.100.10", "203.0.113.10"), ("2
 /// `RTN_UNICAST` and `RTN_LOCAL` of the kernel's `rtnetlink.h`.
 const UNICAST: u128 = 1;
 const LOCAL: u128 = 2;
+
+/// Which packets are looked at. Every packet at every hook at once would be too many to tell apart where there are
+/// thousands of rules, and most questions are about first packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// First packets of connections, and strays of TCP that fit none, at all hooks.
+    First,
+    /// Every packet that can be at one hook.
+    Whole(Hook),
+}
+
+impl Scope {
+    fn packets(self, space: &mut Space, hook: Hook) -> Result<Set, GaveUp> {
+        let possible = possible(space, hook)?;
+        if self != Self::First {
+            return Ok(possible);
+        }
+        let strays = space.cube(&stray())?;
+        let strays = space.intersect(strays, possible)?;
+        let first = first_packets(space, hook)?;
+        space.union(first, strays)
+    }
+}
+
+/// An acknowledgement of nothing: what a scan sends.
+pub(super) fn stray() -> Cube {
+    const INVALID: u128 = 3;
+    Cube::all()
+        .with_only(Field::State, INVALID)
+        .with_only(Field::Proto, u128::from(proto::TCP))
+        .with_only(Field::Flags, u128::from(TcpFlags::ACK))
+}
 
 /// The rules and what they come to.
 pub(super) struct View<'v> {
@@ -62,8 +94,8 @@ pub(super) struct AtHook {
 }
 
 impl AtHook {
-    fn of(space: &mut Space, programs: &[&Program], hook: Hook) -> Result<Self, GaveUp> {
-        let possible = possible(space, hook)?;
+    fn of(space: &mut Space, programs: &[&Program], hook: Hook, scope: Scope) -> Result<Self, GaveUp> {
+        let possible = scope.packets(space, hook)?;
         let options = Options { entering: possible, collect_rules: true, ..Options::default() };
         let (hooked, seen) = meaning::path_seen(space, programs, hook, &options)?;
         let local = if hook == Hook::Input { LOCAL } else { UNICAST };
@@ -104,10 +136,11 @@ impl<'v> View<'v> {
         space: &'v mut Space,
         rules: &'v [Rules<'v>],
         interfaces: Option<&'v [Interface]>,
+        scope: Scope,
     ) -> Result<Self, GaveUp> {
         let programs: Vec<&Program> = rules.iter().map(|rules| rules.program).collect();
-        let hooks: Result<Vec<AtHook>, GaveUp> =
-            HOOKS.into_iter().map(|hook| AtHook::of(space, &programs, hook)).collect();
+        let hooks = HOOKS.into_iter().filter(|hook| scope == Scope::First || scope == Scope::Whole(*hook));
+        let hooks: Result<Vec<AtHook>, GaveUp> = hooks.map(|hook| AtHook::of(space, &programs, hook, scope)).collect();
         let (changed, names) = (Changed::by(&programs), Names::of(rules, interfaces));
         Ok(Self {
             hooks: hooks?,
@@ -120,6 +153,16 @@ impl<'v> View<'v> {
             known: BTreeMap::new(),
             sure: BTreeMap::new(),
         })
+    }
+
+    /// Whether a packet may reach a rule, at any of the hooks.
+    pub fn is_reached(&self, at: RuleAt) -> bool {
+        self.hooks.iter().any(|one| one.is_reached(self.space, at))
+    }
+
+    /// Whether a packet may match all of a rule, at any of the hooks.
+    pub fn is_matched(&self, at: RuleAt) -> bool {
+        self.hooks.iter().any(|one| one.is_matched(self.space, at))
     }
 
     pub fn table(&self, at: RuleAt) -> &'v Table {

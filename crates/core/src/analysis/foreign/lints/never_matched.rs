@@ -12,21 +12,21 @@ use crate::netfilter::meaning::RuleAt;
 /// Rules before a dead one that are looked at for a reason.
 const LOOKED_AT_MAX: usize = 500;
 
-pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
+pub(super) fn check(views: &mut [View<'_>], found: &mut Vec<Found>) -> Result<(), GaveUp> {
     let mut count = 0;
-    for at in view.every_rule() {
+    for at in views.first().map(View::every_rule).unwrap_or_default() {
         // A hook at which something reaches it, and nothing that matches at any.
-        let one = |place: &usize| &view.hooks[*place];
-        let Some(place) = (0..view.hooks.len()).find(|place| one(place).is_reached(view.space, at)) else { continue };
-        if view.hooks.iter().any(|one| one.is_matched(view.space, at)) {
+        let Some(reached) = views.iter().position(|view| view.is_reached(at)) else { continue };
+        if views.iter().any(|view| view.is_matched(at)) {
             continue;
         }
+        let view = &mut views[reached];
         count += 1;
         // What is counted only is not explained.
         found.push(if count > FOUND_PER_CODE_MAX {
             at_rule(view, codes::NEVER_MATCHED, Severity::Warning, at, "never matches")
         } else {
-            explained(view, place, at)?
+            explained(view, 0, at)?
         });
     }
     Ok(())

@@ -11,7 +11,11 @@ use crate::diag::{NamedPacket, Severity};
 use crate::netfilter::meaning::RuleAt;
 use crate::netfilter::{Action, Rule, Step};
 
-pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
+pub(super) fn check(views: &mut [View<'_>], found: &mut Vec<Found>) -> Result<(), GaveUp> {
+    views.iter_mut().try_for_each(|view| of_view(view, found))
+}
+
+fn of_view(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
     for place in 0..view.hooks.len() {
         for (program, one) in view.programs.clone().into_iter().enumerate() {
             for (table, tables) in one.tables.iter().enumerate() {
