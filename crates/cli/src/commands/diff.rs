@@ -76,21 +76,36 @@ pub struct Shape {
     pub sure: bool,
     /// From then on, where it is not so from the beginning.
     pub from: Option<String>,
-    /// The packets, as boxes in words.
-    pub flows: Vec<String>,
+    /// The packets, as boxes.
+    pub flows: Vec<FlowBox>,
     /// Boxes that are not listed.
     pub more_flows: usize,
     /// There are more boxes than were counted.
     pub uncounted: bool,
     /// Not every packet of the boxes: it also depends on the source port, the MAC address, the kind of an address.
     pub partly: bool,
-    /// A packet that shows it, in words.
+}
+
+/// Packets that change alike.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FlowBox {
+    /// In words.
+    pub words: String,
+    /// One of them; of the first boxes only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Witness>,
+}
+
+/// A packet that shows a change.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Witness {
+    /// In words.
     pub packet: String,
     /// The packet.
     pub flow: json::FlowShape,
-    /// What decides about it before.
+    /// What decides about it before, the last rule first.
     pub before_by: Vec<String>,
-    /// What decides about it after.
+    /// What decides about it after, alike.
     pub after_by: Vec<String>,
 }
 
@@ -101,6 +116,8 @@ const NOT_COVERED: [&str; 3] = [
     "bridges, tc, XDP and IPVS",
 ];
 
+/// Characters of a policy's rule that are shown.
+const RULE_CHARS_MAX: usize = 100;
 /// Rules of one side of a change that are named.
 const RULES_NAMED_MAX: usize = 3;
 
@@ -164,7 +181,18 @@ fn compare(before: &Side, after: &Side) -> (Answer, Data) {
     };
     let shape = |change: &Change| {
         let (before_words, after_words) = outcomes(&change.what);
-        let witness = change.witness.clone().named(&naming);
+        let flows = change.shown.boxes.iter().enumerate().map(|(at, cube)| {
+            let witness = change.samples.get(at).map(|sample| {
+                let packet = sample.packet.clone().named(&naming);
+                Witness {
+                    packet: packet.to_string(),
+                    flow: json::FlowShape::of_packet(&packet),
+                    before_by: by(&sample.decided[0], before, &programs[0]),
+                    after_by: by(&sample.decided[1], after, &programs[1]),
+                }
+            });
+            FlowBox { words: box_words(cube, &naming), witness }
+        });
         Shape {
             kind: kind(&change.what),
             hook: change.hook.word(),
@@ -172,14 +200,10 @@ fn compare(before: &Side, after: &Side) -> (Answer, Data) {
             after: after_words,
             sure: change.what.is_sure(),
             from: change.from.map(clock::second),
-            flows: change.shown.boxes.iter().map(|cube| box_words(cube, &naming)).collect(),
+            flows: flows.collect(),
             more_flows: change.shown.left_out,
             uncounted: change.shown.uncounted,
             partly: change.shown.partly,
-            packet: witness.to_string(),
-            flow: json::FlowShape::of_packet(&witness),
-            before_by: by(&change.decided[0], before, &programs[0]),
-            after_by: by(&change.decided[1], after, &programs[1]),
         }
     };
     let data = Data {
@@ -226,15 +250,29 @@ fn outcomes(what: &What) -> (String, String) {
 fn by(decider: &Decider, side: &Side, programs: &[&Program]) -> Vec<String> {
     match (decider, side) {
         (Decider::Line(line), Side::Policy(checked)) => {
-            let source = &checked.source;
-            let text = source.text().lines().nth(*line as usize - 1).unwrap_or_default();
-            vec![format!("{}:{line}: {}", source.name(), text.trim())]
+            vec![format!("{}:{line}: {}", checked.source.name(), rule_text(checked.source.text(), *line))]
         }
         (Decider::Line(line), Side::Rules(_)) => vec![format!("line {line}")],
         (Decider::Default(""), _) => Vec::new(),
         (Decider::Default(why), _) => vec![(*why).to_owned()],
         (Decider::Rules(list), _) if list.is_empty() => vec!["no rule sees it".to_owned()],
         (Decider::Rules(list), side) => list.iter().take(RULES_NAMED_MAX).map(|at| rule(*at, side, programs)).collect(),
+    }
+}
+
+/// A rule of a policy in one line: its header and what stands below it.
+fn rule_text(text: &str, line: u32) -> String {
+    let mut lines = text.lines().skip(line as usize - 1);
+    let mut words = lines.next().unwrap_or_default().trim().to_owned();
+    let below = lines.map(str::trim).take_while(|line| !line.is_empty() && !line.starts_with('['));
+    for line in below.filter(|line| !line.starts_with('#')) {
+        let blanks = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        words.push(' ');
+        words.push_str(&blanks);
+    }
+    match words.char_indices().nth(RULE_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::diff::{Data, Shape};
+use super::diff::{Data, Shape, Witness};
 use crate::out::{BAD, CARE, GOOD, QUIET, STRONG};
 use crate::text::{Escaped, count};
 
@@ -71,8 +71,15 @@ fn one(change: &Shape, text: &mut String) {
         let _ = write!(text, ", from {from}");
     }
     text.push('\n');
-    for flow in change.flows.iter().take(FLOWS_MAX) {
-        let _ = writeln!(text, "  {}", Escaped(flow));
+    let shown = &change.flows[..change.flows.len().min(FLOWS_MAX)];
+    for (at, flow) in shown.iter().enumerate() {
+        let _ = writeln!(text, "  {}", Escaped(&flow.words));
+        // What decides about several boxes is said once, below the last of them.
+        let next = shown.get(at + 1).and_then(|next| next.witness.as_ref());
+        match &flow.witness {
+            Some(witness) if next.is_none_or(|next| deciders(next) != deciders(witness)) => decided(witness, text),
+            Some(_) | None => {}
+        }
     }
     let left = change.flows.len().saturating_sub(FLOWS_MAX) + change.more_flows;
     match (left, change.uncounted) {
@@ -89,10 +96,18 @@ fn one(change: &Shape, text: &mut String) {
             "  of these only some: it also depends on what is not shown (source port, kind of address, MAC)\n",
         );
     }
-    let _ = writeln!(text, "  such as: {}", Escaped(&change.packet));
-    for (word, list) in [("before:", &change.before_by), ("after: ", &change.after_by)] {
-        for by in list {
-            let _ = writeln!(text, "  {word}  {}", Escaped(by));
+}
+
+/// The rules that decide: the last one that a packet meets, on each side.
+fn deciders(witness: &Witness) -> [Option<&String>; 2] {
+    [witness.before_by.first(), witness.after_by.first()]
+}
+
+fn decided(witness: &Witness, text: &mut String) {
+    let _ = writeln!(text, "      such as: {}", Escaped(&witness.packet));
+    for (word, by) in ["before:", "after: "].into_iter().zip(deciders(witness)) {
+        if let Some(by) = by {
+            let _ = writeln!(text, "      {word}  {}", Escaped(by));
         }
     }
 }

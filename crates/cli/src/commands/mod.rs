@@ -2,6 +2,7 @@
 
 mod audit;
 mod audit_text;
+mod blast;
 mod check;
 mod completions;
 mod diagram;
@@ -41,6 +42,7 @@ pub enum Command {
     Matrix(matrix::Args),
     Diff(diff::Args),
     Explain(explain::Args),
+    Blast(blast::Args),
     Docs(docs::Args),
     Diagram(diagram::Args),
     Prove(prove::Args),
@@ -61,6 +63,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Matrix(args) => matrix::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Blast(args) => blast::run(args),
         Command::Docs(args) => docs::run(args),
         Command::Diagram(args) => diagram::run(args),
         Command::Prove(args) => prove::run(args),

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{audit, check, diff, explain, import, lab, matrix, prove, render};
+use super::{audit, blast, check, diff, explain, import, lab, matrix, prove, render};
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
 
@@ -21,6 +21,7 @@ pub struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
     Audit,
+    Blast,
     Check,
     Diff,
     Explain,
@@ -42,6 +43,7 @@ pub fn run(args: &Args) -> Result<Answer, Failure> {
 
 fn shape(output: Output) -> Schema {
     match output {
+        Output::Blast => schema_for!(Envelope<blast::Data>),
         Output::Audit => schema_for!(Envelope<audit::Data>),
         Output::Check => schema_for!(Envelope<check::Data>),
         Output::Diff => schema_for!(Envelope<diff::Data>),

@@ -2,6 +2,9 @@
 //!
 //! Everything here asks the oracle ([`crate::ruleset::Ruleset::judge`]) and decides nothing by itself.
 
+mod always;
+mod blast;
+mod blast_ways;
 mod boxes;
 mod boxes_at;
 mod check;
@@ -28,7 +31,9 @@ pub mod sets;
 mod times;
 mod words;
 
-pub use check::check;
+pub use blast::{Blast, NoBlast, Step, blast};
+pub use blast_ways::Inroad;
+pub use check::{check, check_within};
 pub use domain::{is_stand_in, with_stand_ins};
 pub use explain::{Covering, Explanation, PARTS_MAX, Part, Way, explain};
 pub use explain_ends::Misunderstood;

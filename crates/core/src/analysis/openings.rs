@@ -4,7 +4,8 @@
 
 use segwall_packetset::{Cube, Field, GaveUp, Set, Space};
 
-use super::proof::{destinations, intent};
+use super::proof::terms::number;
+use super::proof::{Intent, destinations, intent};
 use super::sets::{first_packets, untranslated};
 use crate::netfilter::meaning::{self, LogUse, Options, RateUse, Rates, UnknownUse};
 use crate::netfilter::{ChainKind, Hook, Nat, NatKind, Program, Reject};
@@ -61,24 +62,41 @@ pub struct Ask {
     pub limits: bool,
 }
 
-/// What a policy does with new connections, from `at` on as long as its text holds. Rejects and messages are those of
-/// accepted and refused connections together.
-///
+/// What a policy does with new connections, from `at` on as long as its text holds.
 /// # Errors
 /// When the space gives up.
 pub fn of_policy(space: &mut Space, ruleset: &Ruleset, hook: Hook, at: At, among: Set) -> Result<Openings, GaveUp> {
     let want = intent(space, ruleset, hook, at)?;
+    of_intent(space, ruleset, hook, &want, among)
+}
+
+/// The same of what the policy wants at the hook, where that is known.
+pub(super) fn of_intent(
+    space: &mut Space,
+    ruleset: &Ruleset,
+    hook: Hook,
+    want: &Intent,
+    among: Set,
+) -> Result<Openings, GaveUp> {
     let first = first_packets(space, hook)?;
     let mut possible = space.intersect_all(&[want.possible, first, among])?;
+    let mut translation_widened = false;
     if hook != Hook::Output {
-        let mut taken = Set::EMPTY;
-        for set in destinations(space, ruleset)?.into_values() {
-            taken = space.union(taken, set)?;
-        }
-        // What a port forward takes does not arrive as it was sent.
         let plain = untranslated(space)?;
+        let (mut taken, mut made) = (Set::EMPTY, Set::EMPTY);
+        for ((to, port), set) in destinations(space, ruleset)? {
+            taken = space.union(taken, set)?;
+            let to = number(to);
+            let ports = port.map(|port| (port, port));
+            let (one, wide) = delivered(space, &Nat { kind: NatKind::Destination, to: Some((to, to)), ports }, set)?;
+            made = space.union(made, one)?;
+            translation_widened |= wide;
+        }
+        // What a port forward takes does not arrive as it was sent; what is translated is so by one.
         let taken = space.intersect(taken, plain)?;
-        possible = space.minus(possible, taken)?;
+        let arriving = space.minus(plain, taken)?;
+        let arriving = space.union(arriving, made)?;
+        possible = space.intersect(possible, arriving)?;
     }
     let accept = space.intersect(want.accept, possible)?;
     let mut limited = Set::EMPTY;
@@ -98,7 +116,7 @@ pub fn of_policy(space: &mut Space, ruleset: &Ruleset, hook: Hook, at: At, among
         rates: Vec::new(),
         logs: Vec::new(),
         unknown: Vec::new(),
-        translation_widened: false,
+        translation_widened,
     })
 }
 

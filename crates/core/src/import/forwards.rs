@@ -1,4 +1,4 @@
-//! Address translation: port forwards from DNAT, masquerading from MASQUERADE and SNAT.
+//! Port forwards, from DNAT and the accepts behind it.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -11,8 +11,8 @@ use super::grants::LineAt;
 use super::old::Old;
 use super::terms::{address, among, family_number, family_of, name, number, of_family, ranges, within};
 use crate::analysis::sets;
-use crate::netfilter::meaning::{self, Translations};
-use crate::netfilter::{Action, Hook, Nat, NatKind, Program, Step};
+use crate::netfilter::meaning::Translations;
+use crate::netfilter::{Action, Nat, NatKind, Step};
 use crate::policy::{Ports, Service};
 use crate::ruleset::{Role, Ruleset};
 
@@ -259,6 +259,23 @@ impl Translation<'_> {
                     ));
                     continue;
                 }
+                let from = match accepted_from(self.space, passed, self.forward.sure, family)? {
+                    None => from.clone(),
+                    Some(list) if list.is_empty() => {
+                        let words =
+                            format!("{} to {to}, which is accepted in part", crate::policy::write_service(&service));
+                        self.result.not_expressed.push((words, asking));
+                        continue;
+                    }
+                    Some(list) => Some(outside_of(&list, &self.ruleset.inside)),
+                };
+                let asking = match &from {
+                    None => asking,
+                    Some(list) => {
+                        let list = among(self.space, Field::Src, list)?;
+                        self.space.intersect(asking, list)?
+                    }
+                };
                 written = self.space.union(written, asking)?;
                 let known = self.space.cube(&Cube::all().with_only(Field::Proto, u128::from(service.proto)).with(
                     Field::Dport,
@@ -306,6 +323,21 @@ fn follows(space: &mut Space, ruleset: &Ruleset, set: Set, from: Option<&[AddrRa
     }
 }
 
+/// The sources from which all of it is accepted; `None`: every one.
+fn accepted_from(space: &mut Space, passed: Set, sure: Set, family: Family) -> Result<Option<Vec<AddrRange>>, GaveUp> {
+    if within(space, passed, sure)? {
+        return Ok(None);
+    }
+    let others: Vec<Field> = Field::ALL.into_iter().filter(|field| *field != Field::Src).collect();
+    let not = space.complement(passed)?;
+    let good = space.union(sure, not)?;
+    let good = space.forall(good, &others)?;
+    let care = space.exists(passed, &others)?;
+    let good = space.intersect(good, care)?;
+    let cube = space.boxes(good).next();
+    Ok(Some(cube.and_then(|cube| cube.get(Field::Src).map(|list| ranges(family, list))).unwrap_or_default()))
+}
+
 /// One forward for several ports, where nothing else differs.
 fn add(list: &mut Vec<Forward>, forward: Forward) {
     let same = list.iter_mut().find(|known| {
@@ -351,26 +383,4 @@ fn services(cube: &Cube) -> Vec<Service> {
         .into_iter()
         .flat_map(|proto| ports.iter().map(move |range| Service { proto, ports: Ports::Range(*range) }))
         .collect()
-}
-
-/// Sources that the rules translate to the address of the interface, after routing; and what else they translate there.
-pub(super) fn sources(space: &mut Space, programs: &[&Program], ruleset: &Ruleset) -> Result<(Set, Set, bool), GaveUp> {
-    let found = meaning::translation(space, programs, Hook::Postrouting)?;
-    let own: BTreeSet<u128> = ruleset
-        .interfaces
-        .iter()
-        .filter(|interface| interface.role == Role::Uplink && !interface.dynamic)
-        .flat_map(|interface| interface.addresses.iter().map(|addr| number(*addr)))
-        .collect();
-    let (mut same, mut other) = (Set::EMPTY, Set::EMPTY);
-    for (nat, set) in &found.uses {
-        let to_own = nat.to.is_some_and(|(first, last)| first == last && own.contains(&first));
-        let into = match nat.kind {
-            NatKind::Masquerade => &mut same,
-            NatKind::Source if to_own => &mut same,
-            NatKind::Source | NatKind::Destination | NatKind::Redirect | NatKind::Netmap => &mut other,
-        };
-        *into = space.union(*into, *set)?;
-    }
-    Ok((same, other, found.unknown.is_empty()))
 }

@@ -10,22 +10,28 @@
 
 mod addresses;
 mod behind;
+mod boxes;
+mod class_sets;
 mod classes;
 mod compare;
+mod compare_nat;
 mod cover;
 mod dhcpd;
 mod forwards;
 mod grants;
 mod head;
 mod interfaces;
+mod management;
 mod merge;
 mod network;
 mod notes;
 mod old;
 mod run;
 mod services;
+mod sources;
 mod tell;
 mod terms;
+mod usual;
 mod words;
 mod write;
 

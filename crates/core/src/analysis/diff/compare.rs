@@ -7,8 +7,9 @@ use segwall_packetset::{Field, GaveUp, Set, Space};
 
 use super::decide::{Decider, choose, decider};
 use super::side::{ByWords, Facts, facts, translations};
-use super::{BOXES_MAX, Change, Diff, Outcome, PERIODS_MAX, Party, What};
-use crate::analysis::sets::{UNASKED, first_packets, readable};
+use super::{BOXES_MAX, Change, Diff, Outcome, PERIODS_MAX, Party, SAMPLES_MAX, Sample, What};
+use crate::analysis::proof::not_local;
+use crate::analysis::sets::{Shown, UNASKED, first_packets, interfaces_named, readable};
 use crate::netfilter::{Hook, Program, Table};
 use crate::ruleset::At;
 
@@ -26,6 +27,7 @@ pub fn diff(space: &mut Space, before: Party<'_>, after: Party<'_>, at: At) -> D
         parties: [before, after],
         changes: Vec::new(),
         doubts: BTreeSet::new(),
+        leaving: Set::EMPTY,
         seen: BTreeMap::new(),
     };
     if same_rules(before, after) {
@@ -86,6 +88,14 @@ fn same_rules(before: Party<'_>, after: Party<'_>) -> bool {
     bare(before) == bare(after)
 }
 
+/// Interfaces that a policy names.
+fn interfaces(party: Party<'_>) -> Vec<&str> {
+    match party {
+        Party::Policy(ruleset) => ruleset.interfaces.iter().map(|interface| interface.name.as_str()).collect(),
+        Party::Rules(_) => Vec::new(),
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Period {
     at: At,
@@ -100,6 +110,8 @@ struct Comparison<'a> {
     parties: [Party<'a>; 2],
     changes: Vec<Change>,
     doubts: BTreeSet<String>,
+    /// Packets that leave on either side.
+    leaving: Set,
     /// Packets of changes that were told, whatever the time.
     seen: BTreeMap<(usize, What), Set>,
 }
@@ -107,7 +119,9 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     fn hook(&mut self, hook: Hook, period: Period) -> Result<(), GaveUp> {
         let mut among = first_packets(self.space, hook)?;
-        if let At::Instant(now) = period.at {
+        if let At::Instant(now) = period.at
+            && self.parties.iter().any(|party| matches!(party, Party::Policy(_)))
+        {
             let nanoseconds = |at: Timestamp| u128::try_from(at.as_nanosecond()).unwrap_or(0);
             let mut last = period.end.map_or(Field::Time.max(), |end| nanoseconds(end) - 1);
             for party in self.parties {
@@ -124,6 +138,12 @@ impl Comparison<'_> {
         let before = facts(self.space, before, hook, period.at, among)?;
         let after = facts(self.space, after, hook, period.at, among)?;
         self.verdicts(hook, period, among, &before, &after)?;
+        if hook != Hook::Input {
+            for one in [&before, &after] {
+                let open = [self.leaving, one.accept, one.limited, one.undecided];
+                self.leaving = self.space.union_all(&open)?;
+            }
+        }
         let refused = self.refused_by_both(among, &before, &after)?;
         self.by_words(hook, period, refused, (&before.answers, &after.answers), &What::Answer)?;
         let limited = self.space.intersect(before.limited, after.limited)?;
@@ -237,18 +257,16 @@ impl Comparison<'_> {
             let nowhere = self.space.range(Field::Out, 0, 0)?;
             let named = self.space.range(Field::In, 1, u128::MAX)?;
             among = self.space.intersect_all(&[among, nowhere, named])?;
+            // What comes by an interface that no policy names goes nowhere, wherever it is sent.
+            let names: Vec<&str> = self.parties.iter().flat_map(|party| interfaces(*party)).collect();
+            if !names.is_empty() {
+                let known = interfaces_named(self.space, Field::In, names)?;
+                among = self.space.intersect(among, known)?;
+            }
         }
         if hook == Hook::Postrouting {
             // Of what is refused on both sides nothing leaves.
-            let mut leaving = Set::EMPTY;
-            for hook in [Hook::Forward, Hook::Output] {
-                let first = first_packets(self.space, hook)?;
-                for party in self.parties {
-                    let facts = facts(self.space, party, hook, at, first)?;
-                    leaving = self.space.union_all(&[leaving, facts.accept, facts.limited, facts.undecided])?;
-                }
-            }
-            among = self.space.intersect(among, leaving)?;
+            among = self.space.intersect(among, self.leaving)?;
         }
         let [before, after] = self.parties;
         let (before, unknown) = translations(self.space, before, hook)?;
@@ -262,8 +280,21 @@ impl Comparison<'_> {
         self.by_words(hook, period, among, (&before, &after), &What::Translation)
     }
 
+    /// The part of a difference that packets can show: what a policy gives to the box is local to a kernel that runs rules
+    /// made for it.
+    fn real(&mut self, set: Set) -> Result<Set, GaveUp> {
+        match self.parties {
+            [Party::Policy(ruleset), Party::Rules(_)] | [Party::Rules(_), Party::Policy(ruleset)] => {
+                let never = not_local(self.space, ruleset)?;
+                self.space.minus(set, never)
+            }
+            [Party::Policy(_), Party::Policy(_)] | [Party::Rules(_), Party::Rules(_)] => Ok(set),
+        }
+    }
+
     /// Notes a change, unless an earlier period told it.
     fn change(&mut self, hook: Hook, period: Period, what: What, set: Set, within: Set) -> Result<(), GaveUp> {
+        let set = self.real(set)?;
         let timeless = self.space.exists(set, &[Field::Time])?;
         let key = (hook as usize, what.clone());
         let known = self.seen.get(&key).copied().unwrap_or(Set::EMPTY);
@@ -279,17 +310,23 @@ impl Comparison<'_> {
             At::ClockUnknown => None,
         };
         let shown = readable(self.space, set, within, &UNASKED, BOXES_MAX)?;
-        let point = choose(self.space, set, now).expect("a set that is not empty has a packet");
-        let mut decided = Vec::with_capacity(2);
-        for party in self.parties {
-            decided.push(match (&what, party) {
-                (What::Translation(..), _) => Decider::Default(""),
-                (_, party) => decider(self.space, party, hook, period.at, &point)?,
-            });
+        let mut samples = Vec::new();
+        for cube in shown.boxes.iter().take(SAMPLES_MAX) {
+            let inside = self.space.cube(cube)?;
+            let inside = self.space.intersect(set, inside)?;
+            let inside = if inside.is_empty() { set } else { inside };
+            let Some(point) = choose(self.space, inside, cube, now) else { break };
+            let mut decided = Vec::with_capacity(2);
+            for party in self.parties {
+                decided.push(match what {
+                    What::Translation(..) => Decider::Default(""),
+                    _ => decider(self.space, party, hook, period.at, &point)?,
+                });
+            }
+            let decided = <[Decider; 2]>::try_from(decided).expect("two parties");
+            samples.push(Sample { packet: Shown::of(&point), decided });
         }
-        let [first, second] = <[Decider; 2]>::try_from(decided).expect("two parties");
-        let witness = crate::analysis::sets::Shown::of(&point);
-        self.changes.push(Change { hook, what, from: period.from, set, shown, witness, decided: [first, second] });
+        self.changes.push(Change { hook, what, from: period.from, set, shown, samples });
         Ok(())
     }
 }

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use segwall_packetset::{Field, GaveUp, Point, Set, Space};
+use segwall_packetset::{Cube, Field, GaveUp, Point, Set, Space};
 
 use super::Party;
-use crate::analysis::proof::{WISHES, witness};
+use crate::analysis::proof::witness;
+use crate::analysis::sets::sample;
 use crate::netfilter::Hook;
 use crate::netfilter::meaning::{self, RuleAt};
 use crate::ruleset::{At, Reason};
@@ -24,13 +25,10 @@ pub enum Decider {
     Rules(Vec<RuleAt>),
 }
 
-/// One packet of a set: an ordinary one, at the instant if that is possible.
-pub(super) fn choose(space: &Space, set: Set, now: Option<Timestamp>) -> Option<Point> {
-    let mut wishes = WISHES.to_vec();
-    if let Some(now) = now {
-        wishes.extend(fields(now));
-    }
-    let point = space.witness_preferring(set, &wishes)?;
+/// One packet of a set and a box: an ordinary one, at the instant if that is possible.
+pub(super) fn choose(space: &Space, set: Set, cube: &Cube, now: Option<Timestamp>) -> Option<Point> {
+    let wishes: Vec<(Field, u128)> = now.map(fields).into_iter().flatten().collect();
+    let point = sample(space, set, cube, &wishes)?;
     let Some(now) = now else { return Some(point) };
     // Day and second belong to an instant: the next one after the beginning.
     let wanted = (point.get(Field::Day), point.get(Field::Second));

@@ -21,6 +21,8 @@ use crate::ruleset::Ruleset;
 
 /// Boxes that are kept of one change.
 pub const BOXES_MAX: usize = 50;
+/// Boxes of one change that have a packet to show.
+pub const SAMPLES_MAX: usize = 12;
 /// Later instants at which something expires that are looked at.
 pub const PERIODS_MAX: usize = 8;
 
@@ -114,8 +116,15 @@ pub struct Change {
     pub set: Set,
     /// The packets, as boxes.
     pub shown: Readable,
-    /// One of them.
-    pub witness: Shown,
+    /// A packet of each of the first boxes, at least one.
+    pub samples: Vec<Sample>,
+}
+
+/// A packet that shows a change.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// The packet.
+    pub packet: Shown,
     /// What decides about it, on each side.
     pub decided: [Decider; 2],
 }

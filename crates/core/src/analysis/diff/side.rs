@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use segwall_packetset::{Family, Field, GaveUp, Set, Space, proto};
 
 use super::Party;
-use crate::analysis::openings::{Ask, of_policy, of_programs};
+use crate::analysis::openings::{Ask, of_intent, of_programs};
 use crate::analysis::proof::terms::address;
 use crate::analysis::proof::{destinations, intent, masquerade};
 use crate::netfilter::meaning;
@@ -44,8 +44,8 @@ fn add(space: &mut Space, list: &mut ByWords, words: String, set: Set) -> Result
 pub(super) fn facts(space: &mut Space, party: Party<'_>, hook: Hook, at: At, among: Set) -> Result<Facts, GaveUp> {
     match party {
         Party::Policy(ruleset) => {
-            let openings = of_policy(space, ruleset, hook, at, among)?;
             let want = intent(space, ruleset, hook, at)?;
+            let openings = of_intent(space, ruleset, hook, &want, among)?;
             let mut answers = ByWords::new();
             let tcp = u128::from(proto::TCP);
             let tcp = space.range(Field::Proto, tcp, tcp)?;

@@ -4,16 +4,13 @@ use std::collections::BTreeSet;
 
 use segwall_packetset::Place;
 
-use super::Context;
+use super::{Context, LABELS_MAX};
 use crate::analysis::boxes_at::{place_pairs, question_of};
 use crate::analysis::classes::Classes;
 use crate::analysis::codes;
 use crate::diag::Diagnostic;
 use crate::policy::Verdict;
 use crate::ruleset::{Origin, Reason, Rule, Ruleset};
-
-/// More deciding rules than this are not pointed at.
-const LABELS_MAX: usize = 3;
 
 pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     let ruleset = context.ruleset();

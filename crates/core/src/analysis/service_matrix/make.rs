@@ -7,7 +7,7 @@ use super::{FAMILIES, HOOKS, ServiceMatrix, TRANSLATED_MAX};
 use crate::analysis::explain_ends::{Misunderstood, read_service};
 use crate::analysis::openings::{Ask, Openings, of_policy, of_programs};
 use crate::analysis::proof::terms::{family_number, of_service};
-use crate::analysis::sets::{Naming, UNASKED, box_words, readable, untranslated};
+use crate::analysis::sets::{Naming, UNASKED, box_itself, box_words, first_packets, readable, untranslated};
 use crate::netfilter::{Program, TableFamily};
 use crate::policy::{NamedService, Service};
 use crate::ruleset::{At, Ruleset};
@@ -135,7 +135,9 @@ fn all_of(space: &mut Space, asked: &[Asked], families: &[Family]) -> Result<Set
             all = space.union(all, set)?;
         }
     }
-    Ok(all)
+    // What the box tells itself is nobody's reach.
+    let own = box_itself(space)?;
+    space.minus(all, own)
 }
 
 fn of_hook(
@@ -188,6 +190,7 @@ fn translated(space: &mut Space, openings: &Openings, about: Set, naming: Naming
         return Ok(Vec::new());
     }
     let mut lines = Vec::new();
+    let first = first_packets(space, openings.hook)?;
     let open = space.minus(among, openings.drop)?;
     let sure = space.intersect(open, openings.accept)?;
     let limited = space.intersect(open, openings.limited)?;
@@ -197,7 +200,7 @@ fn translated(space: &mut Space, openings: &Openings, about: Set, naming: Naming
         if set.is_empty() {
             continue;
         }
-        let shown = readable(space, set, about, &UNASKED, TRANSLATED_MAX)?;
+        let shown = readable(space, set, first, &UNASKED, TRANSLATED_MAX)?;
         lines.extend(shown.boxes.iter().map(|cube| format!("{word}: {}", box_words(cube, naming))));
         lines.extend(shown.rest().map(|rest| format!("{word}: {rest}")));
     }

@@ -4,6 +4,7 @@
 mod packets;
 mod ranges;
 mod readable;
+mod sample;
 mod shown;
 mod words;
 
@@ -13,6 +14,7 @@ pub use packets::{
 pub(super) use ranges::cut;
 pub use ranges::{address_words, interface_name, interface_words, number_words, port_words};
 pub use readable::{Readable, UNASKED, readable};
+pub use sample::sample;
 pub use shown::Shown;
 pub use words::{box_words, point_words};
 

@@ -60,6 +60,7 @@ pub fn path_seen(
     let later = space.complement(new)?;
     let mut nat_drops = Set::EMPTY;
     let mut nat_passes = Set::ALL;
+    let (mut nat_unknown, mut nat_rates) = (Vec::new(), Vec::new());
     for hook in &way {
         // Walked apart: a nat chain that accepts leaves the others to decide.
         let entering = space.intersect(options.entering, new)?;
@@ -71,6 +72,12 @@ pub fn path_seen(
         passes.extend([hooked.may_accept, later]);
         let passes = space.union_all(&passes)?;
         nat_passes = space.intersect(nat_passes, passes)?;
+        // What leaves a translation open alone is no doubt about what is let through.
+        for one in hooked.unknown {
+            let reached = space.intersect(one.reached, hooked.may_drop)?;
+            nat_unknown.extend((!reached.is_empty()).then_some(UnknownUse { reached, ..one }));
+        }
+        nat_rates.extend(hooked.rates.into_iter().filter(|one| one.decides));
         nat_drops = space.union(nat_drops, hooked.may_drop)?;
     }
     let mut walk = Walk::new(space, programs, *options);
@@ -80,6 +87,8 @@ pub fn path_seen(
     walk.drop_within(nat_drops)?;
     walk.keep_within(nat_passes)?;
     let (mut hooked, seen) = walk.finish_seen()?;
+    hooked.unknown.extend(nat_unknown);
+    hooked.rates.extend(nat_rates);
     devices(programs, options, &mut hooked);
     if hooked.unknown.iter().any(|one| one.at.is_none()) {
         hooked.may_drop = space.union(hooked.may_drop, options.entering)?;
