@@ -66,7 +66,7 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
         }
         let words = words_of(&closed);
         let message = format!(
-            "what leaves by `{name}` is translated, but no rule that filters names it: nothing new from {words} gets out there"
+            "what leaves by `{name}` is translated, but no rule that filters names it: nothing new from {words} gets to the internet there"
         );
         let mut one =
             at_rule(view, codes::UPLINK_CLOSED, Severity::Warning, at, message).label("named in no rule that filters");
