@@ -68,6 +68,11 @@ fn exit_codes() {
         (vec!["diagram", faults], 1),
         (vec!["diagram", "--output", "no/such/folder/x.svg", TUTORIAL], 2),
         (vec!["check", "no-such-file"], 2),
+        (vec!["audit", "crates/cli/tests/rules/office.sh"], 0),
+        (vec!["audit", "--deny", "warnings", "crates/cli/tests/rules/office.sh"], 1),
+        (vec!["audit", "no-such-file"], 2),
+        (vec!["audit", "--service", "nonsense", "crates/cli/tests/rules/good.v4"], 2),
+        (vec!["explain", "SW0904"], 0),
         (vec!["explain", "guest", "server", "mysql", "-p", TUTORIAL], 0),
         (vec!["explain", "guest", "sevrer", "mysql", "-p", TUTORIAL], 2),
         (vec!["explain", "guest"], 2),
@@ -231,6 +236,8 @@ fn json_is_what_its_schema_says() {
         ("explain", vec!["explain", "--format", "json", "-p", "examples/branch.toml", "any", "any"]),
         ("render", vec!["render", "--target", "nft", "--format", "json", TUTORIAL]),
         ("render", vec!["render", "--target", "nft", "--format", "json", faults]),
+        ("audit", vec!["audit", "--format", "json", "--service", "tcp/22", "crates/cli/tests/rules/office.sh"]),
+        ("audit", vec!["audit", "--format", "json", "crates/cli/tests/rules/unclear.sh"]),
     ] {
         let parse = |output: Output| -> serde_json::Value { serde_json::from_slice(&output.stdout).expect("JSON") };
         let schema = parse(run(&["schema", "--output", command]));

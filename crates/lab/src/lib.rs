@@ -26,7 +26,7 @@ mod trial;
 pub use error::LabError;
 pub use proof::{ProofDifference, ProofReport};
 pub use report::{Difference, FlowText, PairReport, Report, ServiceReport};
-pub use run::{Emit, Options, Progress, emit_nft, run};
+pub use run::{Emit, Options, Progress, emit_nft, proofs, run};
 pub use segwall_host::userns::Isolation;
 pub use shell::{Command, shell};
 pub use topology::Topology;

@@ -155,6 +155,33 @@ pub fn run(
     Ok(tally.finish(&topology, proof, notes, started.elapsed().as_secs_f64()))
 }
 
+/// Builds the network of a policy; loads what each of `emits` makes of a ruleset, one after the other, and proves it.
+/// Nothing is probed but what refutes. The network may be a part of the ruleset's: then refutations show packets of that.
+///
+/// The process must be isolated: [`crate::isolate`].
+///
+/// # Errors
+/// When the lab cannot be built; of each text, when it cannot be loaded.
+pub fn proofs(
+    (policy, near): (&Policy, &Ruleset),
+    ruleset: &Ruleset,
+    emits: &[&Emit<'_>],
+    options: &Options,
+) -> Result<Vec<Result<ProofReport, LabError>>, LabError> {
+    let (topology, known) = Topology::of(policy, near);
+    let at = At::Instant(options.now);
+    let loaded = with_limits(ruleset, UNREACHED);
+    let mut prober = Prober::new(&topology, options.run)?;
+    let ground = Ground { topology: &topology, ruleset: &known, now: options.now };
+    let mut one = |emit: &Emit<'_>| {
+        let mut proof = ProofReport::default();
+        prober.load(&topology, &emit(&loaded, at))?;
+        proof.add(&mut prober, &ground, &Load { ruleset: &loaded, at, variant: "", reload: None })?;
+        Ok(proof)
+    };
+    Ok(emits.iter().map(|emit| one(emit)).collect())
+}
+
 /// The same with another rate wherever there is one.
 fn with_limits(ruleset: &Ruleset, limit: Limit) -> Ruleset {
     let mut changed = ruleset.clone();

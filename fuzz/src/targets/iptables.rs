@@ -1,5 +1,6 @@
 //! Save files of iptables and ip6tables, scripts of their calls, and save files of ipset.
 
+use segwall_core::analysis::foreign::Rules;
 use segwall_core::netfilter::{
     Program, TableFamily, read_ipset_save, read_iptables_save, read_iptables_save_with, read_iptables_script,
 };
@@ -28,14 +29,19 @@ pub fn save(bytes: &[u8]) {
     let source = source(bytes);
     let programs = [read_iptables_save(&source, TableFamily::Ip), read_iptables_save(&source, TableFamily::Ip6)];
     programs.iter().for_each(|program| places::of_program(&source, program));
-    meaning::check(&programs.iter().collect::<Vec<&Program>>());
+    meaning::check(&both(&source, &programs));
+}
+
+fn both<'a>(source: &'a Source, programs: &'a [Program; 2]) -> [Rules<'a>; 2] {
+    let [v4, v6] = programs;
+    [v4, v6].map(|program| Rules { source, program })
 }
 
 pub fn script(bytes: &[u8]) {
     let source = source(bytes);
     let program = read_iptables_script(&source);
     places::of_program(&source, &program);
-    meaning::check(&[&program]);
+    meaning::check(&[Rules { source: &source, program: &program }]);
 }
 
 pub fn sets(bytes: &[u8]) {
@@ -43,7 +49,7 @@ pub fn sets(bytes: &[u8]) {
     let asking = Source::new("asking", ASKING);
     let programs = [TableFamily::Ip, TableFamily::Ip6].map(|family| read_iptables_save_with(&asking, family, &sets));
     programs.iter().for_each(|program| places::of_program(&asking, program));
-    meaning::check(&programs.iter().collect::<Vec<&Program>>());
+    meaning::check(&both(&asking, &programs));
 }
 
 /// Words of iptables-extensions(8).

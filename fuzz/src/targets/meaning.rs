@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use segwall_core::analysis::foreign::{Rules, audit};
 use segwall_core::analysis::proof::{Answer, Proof, prove};
 use segwall_core::netfilter::meaning::{Hooked, Options, Rates, path, translation};
 use segwall_core::netfilter::{Hook, Program};
@@ -11,6 +12,8 @@ use segwall_core::policy::{self, Context};
 use segwall_core::ruleset::{At, Ruleset, lower};
 use segwall_core::source::Source;
 use segwall_packetset::{GaveUp, Set, Space};
+
+use super::places;
 
 /// Nodes that one question may take. Small, so that giving up is tried as often as answering.
 const NODES_MAX: usize = 20_000;
@@ -77,7 +80,9 @@ fn ruleset() -> &'static Ruleset {
 }
 
 /// Asks everything that is asked of programs, which hold at the same time.
-pub fn check(programs: &[&Program]) {
+pub fn check(rules: &[Rules<'_>]) {
+    let programs: Vec<&Program> = rules.iter().map(|one| one.program).collect();
+    let programs = programs.as_slice();
     for hook in HOOKS {
         let mut space = Space::new(NODES_MAX);
         for (rates, collect_rules) in [(Rates::Unknown, true), (Rates::Over, false)] {
@@ -94,6 +99,12 @@ pub fn check(programs: &[&Program]) {
         }
     }
     let _ = proof(ruleset(), programs, NODES_MAX);
+    let mut space = Space::new(NODES_MAX);
+    let audit = audit(&mut space, rules, None);
+    is_within(&space, NODES_MAX);
+    for found in &audit.findings {
+        places::of_diagnostics(rules[found.file].source, std::slice::from_ref(&found.diagnostic));
+    }
 }
 
 /// Proves, in a space of so many nodes. Its witnesses can be shown to people.

@@ -4,6 +4,7 @@
 //! that, whatever was read has to be consistent: a packet that is neither accepted nor dropped does not exist, and
 //! nothing is left open without a reason being named.
 
+mod files;
 mod iptables;
 mod meaning;
 mod nft;
@@ -27,6 +28,10 @@ pub const ALL: &[Target] = &[
     Target { name: "iptables_save", run: iptables::save, words: iptables::WORDS },
     Target { name: "iptables_script", run: iptables::script, words: iptables::SCRIPT_WORDS },
     Target { name: "ipset_save", run: iptables::sets, words: iptables::SET_WORDS },
+    Target { name: "interfaces", run: files::interfaces, words: files::INTERFACES_WORDS },
+    Target { name: "dhcpd", run: files::dhcpd, words: files::DHCPD_WORDS },
+    Target { name: "ip_addr", run: files::addresses, words: files::ADDRESSES_WORDS },
+    Target { name: "import", run: files::import, words: files::IMPORT_WORDS },
 ];
 
 /// The target of this name.

@@ -1,12 +1,17 @@
 //! What `nft -j list ruleset` prints.
 
+use segwall_core::analysis::foreign::Rules;
 use segwall_core::netfilter::read_nft_json;
+use segwall_core::source::Source;
 
 use super::meaning;
 
 pub fn run(bytes: &[u8]) {
     match read_nft_json(bytes) {
-        Ok(program) => meaning::check(&[&program]),
+        Ok(program) => {
+            let source = Source::new("input", String::from_utf8_lossy(bytes));
+            meaning::check(&[Rules { source: &source, program: &program }]);
+        }
         Err(error) => assert!(!error.to_string().is_empty(), "an error without words"),
     }
 }

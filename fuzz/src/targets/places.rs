@@ -1,7 +1,7 @@
 //! Places in the text: inside it, and not through the middle of a character.
 
 use segwall_core::diag::Diagnostic;
-use segwall_core::netfilter::Program;
+use segwall_core::netfilter::{Note, Program};
 use segwall_core::source::{Source, Span};
 
 pub fn of_program(source: &Source, program: &Program) {
@@ -18,6 +18,10 @@ pub fn of_diagnostics(source: &Source, diagnostics: &[Diagnostic]) {
         is_in(source, found.span);
         found.labels.iter().for_each(|label| is_in(source, label.span));
     }
+}
+
+pub fn of_notes(source: &Source, notes: &[Note]) {
+    notes.iter().for_each(|note| is_in(source, note.span));
 }
 
 fn is_in(source: &Source, span: Span) {

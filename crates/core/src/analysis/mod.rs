@@ -1,6 +1,7 @@
 //! What a policy comes to: who reaches whom, why, and what is wrong with it.
 //!
-//! Everything here asks the oracle ([`crate::ruleset::Ruleset::judge`]) and decides nothing by itself.
+//! Everything here asks the oracle ([`crate::ruleset::Ruleset::judge`]) for one packet, or its sets (`always`, [`proof`])
+//! for all, and decides nothing by itself.
 
 mod always;
 mod blast;
@@ -15,8 +16,12 @@ mod domain;
 mod expect;
 mod explain;
 mod explain_advice;
+mod explain_area;
 mod explain_ends;
 mod explain_parts;
+#[cfg(all(test, feature = "testing"))]
+mod explain_proof;
+mod explain_sets;
 pub mod foreign;
 mod lints;
 mod matrix;

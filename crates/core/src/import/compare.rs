@@ -2,15 +2,17 @@
 //!
 //! The policy is the one that was read from the written text; nothing here knows how that text was made.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use segwall_packetset::{AddrRange, Field, GaveUp, Point, Set, Space};
+use segwall_packetset::{Family, Field, GaveUp, Point, Set, Space};
 
+use super::class_sets::own_source;
 use super::classes::{self, Class, Scope};
 use super::forwards;
 use super::old::Old;
-use crate::analysis::proof::{self, WISHES};
+use super::terms::{name, number, numbers, of_family};
+use super::usual::{Usual, telling};
+use crate::analysis::proof;
 use crate::analysis::sets;
 use crate::netfilter::Hook;
 use crate::netfilter::meaning::Translations;
@@ -122,30 +124,45 @@ pub(super) fn filter(space: &mut Space, sides: &Sides<'_>, hook: Hook, old: &Old
     Ok(comparison.found)
 }
 
-/// Connections that the policy's port forwards make, honest ones, from the internet.
+/// Connections that the policy's port forwards make of what comes from the internet.
 fn translated(space: &mut Space, sides: &Sides<'_>, possible: Set) -> Result<Set, GaveUp> {
-    let new = space.range(Field::State, 0, 0)?;
-    let opening = sets::can_open(space)?;
-    let by_forward = space.range(Field::Translated, 1, 1)?;
-    let to = super::terms::among(space, Field::Dst, &sides.scope.forwarded_to)?;
     let asked = forwards::asked(space, sides.ruleset)?;
-    let inputs: Vec<Field> =
-        Field::ALL.into_iter().filter(|field| !matches!(field, Field::In | Field::Src | Field::Family)).collect();
-    let from = space.exists(asked, &inputs)?;
-    let set = space.intersect_all(&[possible, new, opening, by_forward, to, from])?;
+    let kept = [Field::Family, Field::In, Field::Src, Field::Proto, Field::Dst, Field::Dport];
+    let others: Vec<Field> = Field::ALL.into_iter().filter(|field| !kept.contains(field)).collect();
+    let mut all = Set::EMPTY;
+    for ((to, port), set) in proof::destinations(space, sides.ruleset)? {
+        let set = space.intersect(set, asked)?;
+        let set = space.exists(set, &others)?;
+        // What was the destination is, behind the translation, where it was sent to.
+        let set = space.substitute(set, Field::Dst, Field::SentDst)?;
+        let set = space.substitute(set, Field::Dport, Field::SentDport)?;
+        let made = of_family(Family::of(to)).with_only(Field::State, 0).with_only(Field::Translated, 1);
+        let made = made.with_only(Field::Dst, number(to));
+        let made = match port {
+            Some(port) => made.with_only(Field::Dport, u128::from(port)),
+            None => made,
+        };
+        let made = space.cube(&made)?;
+        let set = space.intersect(set, made)?;
+        all = space.union(all, set)?;
+    }
     // They leave by the segment that the target lies in.
     let mut cubes = Vec::new();
     for interface in &sides.ruleset.interfaces {
-        for family in segwall_packetset::Family::BOTH {
-            let list = super::terms::numbers(&interface.sources, family);
+        for family in Family::BOTH {
+            let list = numbers(&interface.sources, family);
             if !list.is_empty() {
-                let of = super::terms::of_family(family).with_only(Field::Out, super::terms::name(&interface.name));
+                let of = of_family(family).with_only(Field::Out, name(&interface.name));
                 cubes.push(of.with_ranges(Field::Dst, &list));
             }
         }
     }
     let home = space.cubes(&cubes)?;
-    space.intersect(set, home)
+    let opening = sets::can_open(space)?;
+    let sent = forwards::sent_to_the_uplink(space, sides.ruleset)?;
+    let own = own_source(space, sides.ruleset)?;
+    let all = space.intersect_all(&[all, possible, opening, home, sent])?;
+    space.minus(all, own)
 }
 
 struct Comparison<'a> {
@@ -177,15 +194,25 @@ impl Comparison<'_> {
         let needs = self.space.intersect(opened, self.implied)?;
         let sure_needs = self.space.intersect(surely, self.implied)?;
         self.put(Which::Implied, How::Opened, needs, sure_needs)?;
-        let opened = self.space.minus(opened, self.implied)?;
-        let surely = self.space.minus(surely, self.implied)?;
+        let mut opened = self.space.minus(opened, self.implied)?;
+        let mut surely = self.space.minus(surely, self.implied)?;
+        if matches!(which, Which::Class(_)) {
+            // Replies that follow by themselves are one thing to tell, too.
+            for (state, number) in [(Class::Established, 1), (Class::Related, 2)] {
+                let of = self.space.range(Field::State, number, number)?;
+                let (some, sure) = (self.space.intersect(opened, of)?, self.space.intersect(surely, of)?);
+                self.put(Which::Class(state), How::Opened, some, sure)?;
+                opened = self.space.minus(opened, of)?;
+                surely = self.space.minus(surely, of)?;
+            }
+        }
         self.both(which, How::Opened, opened, surely, among)
     }
 
     /// Of a class by where packets go, those that open nothing are told by their state.
     fn closed(&mut self, which: Which, (closed, surely): (Set, Set), among: Set) -> Result<(), GaveUp> {
         let Which::Class(class) = which else { return self.both(which, How::Closed, closed, surely, among) };
-        if !class.is_of_places() || class == Class::Loopback {
+        if !class.is_of_places() {
             return self.put(which, How::Closed, closed, surely);
         }
         for state in Class::STATES {
@@ -254,175 +281,4 @@ impl Comparison<'_> {
         }
         Ok(())
     }
-}
-
-/// What packets look like that people know, one wish after another.
-struct Usual(Vec<Set>);
-
-impl Usual {
-    fn of(space: &mut Space, ruleset: &Ruleset, hook: Hook) -> Result<Self, GaveUp> {
-        /// Hosts are rather in the middle of a network than at its edge.
-        const HOST: u128 = 10;
-        const OUTSIDE: [&str; 2] = ["198.51.100.7", "2001:db8::7"];
-        const SERVICES: [u128; 4] = [22, 443, 80, 53];
-        let mut hosts: Vec<AddrRange> = OUTSIDE.iter().map(|text| text.parse().expect("an address")).collect();
-        let networks = ruleset.interfaces.iter().flat_map(|interface| &interface.networks);
-        hosts.extend(networks.filter_map(|network| network.nth(HOST)).map(AddrRange::single));
-        let own = classes::own_addresses(ruleset);
-        // Interfaces that the policy knows, or the one that carries them; not in and out of one.
-        let mut known: Vec<&str> = ruleset.interfaces.iter().map(|interface| interface.name.as_str()).collect();
-        let carriers: Vec<&str> =
-            known.iter().filter_map(|name| name.rsplit_once('.')).map(|(trunk, _)| trunk).collect();
-        known.extend(carriers);
-        known.push("eth9");
-        let by_in = sets::interfaces_named(space, Field::In, known.iter().copied())?;
-        let by_out = sets::interfaces_named(space, Field::Out, known.iter().copied())?;
-        let mut same = Vec::new();
-        for interface in &ruleset.interfaces {
-            let number = super::terms::name(&interface.name);
-            same.push(segwall_packetset::Cube::all().with_only(Field::In, number).with_only(Field::Out, number));
-        }
-        let same = space.cubes(&same)?;
-        let apart = space.complement(same)?;
-        let new = space.range(Field::State, 0, 0)?;
-        let opening = sets::can_open(space)?;
-        let from = super::terms::among(space, Field::Src, &hosts)?;
-        let to_hosts = super::terms::among(space, Field::Dst, &hosts)?;
-        let to_own = super::terms::among(space, Field::Dst, &own)?;
-        let mut wishes = vec![new, opening];
-        if hook != Hook::Output {
-            wishes.push(by_in);
-        }
-        if hook != Hook::Input {
-            wishes.push(by_out);
-        }
-        if hook == Hook::Forward {
-            wishes.push(apart);
-        }
-        wishes.push(if hook == Hook::Output { Set::ALL } else { from });
-        wishes.push(if hook == Hook::Input { to_own } else { to_hosts });
-        let v4 = space.range(Field::Family, 0, 0)?;
-        wishes.push(v4);
-        let services: Vec<(u128, u128)> = SERVICES.iter().map(|port| (*port, *port)).collect();
-        wishes.push(space.ranges(Field::Dport, &services)?);
-        Ok(Self(wishes))
-    }
-}
-
-/// A packet of the set that looks as usual as it can.
-fn telling(space: &mut Space, set: Set, usual: &Usual) -> Result<Option<Point>, GaveUp> {
-    let mut chosen = set;
-    for wish in &usual.0 {
-        let some = space.intersect(chosen, *wish)?;
-        if !some.is_empty() {
-            chosen = some;
-        }
-    }
-    Ok(space.witness_preferring(chosen, &WISHES))
-}
-
-/// Compares address translation.
-pub(super) fn translation(space: &mut Space, sides: &Sides<'_>, forward: &Old) -> Result<Vec<Found>, GaveUp> {
-    let mut found = Vec::new();
-    let usual = Usual::of(space, sides.ruleset, Hook::Prerouting)?;
-    let asked = forwards::asked(space, sides.ruleset)?;
-    let inside = forwards::asked_inside(space, sides.ruleset)?;
-    let new = proof::destinations(space, sides.ruleset)?;
-    let new: Vec<((IpAddr, Option<u16>), Set)> = new.into_iter().collect();
-    let theirs = by_delivery(space, sides.followed)?;
-    let ours = by_delivery(space, &new)?;
-    differ(space, &mut found, (&theirs, &ours), asked, (Which::Destinations, &usual))?;
-    let all: Vec<((IpAddr, Option<u16>), Set)> = destinations(space, sides)?;
-    let all = by_delivery(space, &all)?;
-    // What no port forward answers for is dropped in both, or reaches the box as it is: the input hook tells.
-    let known: BTreeMap<_, _> = all.into_iter().filter(|(key, _)| ours.contains_key(key)).collect();
-    differ(space, &mut found, (&known, &ours), inside, (Which::Hairpin, &usual))?;
-    sources(space, sides, forward, &usual, &mut found)?;
-    Ok(found)
-}
-
-/// The rules' destinations with the packets from segments.
-fn destinations(space: &mut Space, sides: &Sides<'_>) -> Result<Vec<((IpAddr, Option<u16>), Set)>, GaveUp> {
-    let mut list = Vec::new();
-    for (nat, set) in &sides.translations.uses {
-        let Some((to, _)) = nat.to.filter(|(first, last)| first == last) else { continue };
-        let family = space.witness(*set).map_or(0, |point| point.get(Field::Family));
-        let port = nat.ports.filter(|(first, last)| first == last).map(|(port, _)| port);
-        list.push(((super::terms::address(super::terms::family_of(family), to), port), *set));
-    }
-    Ok(list)
-}
-
-type ByDelivery = BTreeMap<(IpAddr, Option<u16>), Set>;
-
-/// A port that stays the same is no other port, however it was written.
-fn by_delivery(space: &mut Space, list: &[((IpAddr, Option<u16>), Set)]) -> Result<ByDelivery, GaveUp> {
-    let mut map = ByDelivery::new();
-    for ((to, port), set) in list {
-        let mut parts = vec![(*port, *set)];
-        if let Some(port) = port {
-            let same = space.range(Field::Dport, u128::from(*port), u128::from(*port))?;
-            let stays = space.intersect(*set, same)?;
-            let moves = space.minus(*set, same)?;
-            parts = vec![(None, stays), (Some(*port), moves)];
-        }
-        for (port, set) in parts.into_iter().filter(|(_, set)| !set.is_empty()) {
-            let known = map.entry((*to, port)).or_insert(Set::EMPTY);
-            *known = space.union(*known, set)?;
-        }
-    }
-    Ok(map)
-}
-
-fn differ(
-    space: &mut Space,
-    found: &mut Vec<Found>,
-    (theirs, ours): (&ByDelivery, &ByDelivery),
-    among: Set,
-    (which, usual): (Which, &Usual),
-) -> Result<(), GaveUp> {
-    let keys: std::collections::BTreeSet<_> = theirs.keys().chain(ours.keys()).collect();
-    let mut differs = Set::EMPTY;
-    for key in keys {
-        let a = theirs.get(key).copied().unwrap_or(Set::EMPTY);
-        let b = ours.get(key).copied().unwrap_or(Set::EMPTY);
-        let one = space.symmetric_difference(a, b)?;
-        let one = space.intersect(one, among)?;
-        differs = space.union(differs, one)?;
-    }
-    if let Some(point) = telling(space, differs, usual)? {
-        let hook = Hook::Prerouting;
-        found.push(Found { which, how: How::Otherwise, hook, set: differs, among, point, sure: true });
-    }
-    Ok(())
-}
-
-/// Sources are compared where connections are accepted: of what is dropped nothing leaves.
-fn sources(
-    space: &mut Space,
-    sides: &Sides<'_>,
-    forward: &Old,
-    usual: &Usual,
-    found: &mut Vec<Found>,
-) -> Result<(), GaveUp> {
-    let new = proof::intent(space, sides.ruleset, Hook::Forward, At::ClockUnknown)?;
-    let parts = classes::parts(space, sides.ruleset, Hook::Forward, sides.scope)?;
-    let leaving = space.intersect_all(&[new.accept, forward.may, parts.promised])?;
-    let wanted = proof::masquerade(space, sides.ruleset)?;
-    let (same, other, certain) = sides.sources;
-    let differs = space.symmetric_difference(wanted, same)?;
-    let differs = space.union(differs, other)?;
-    let differs = space.intersect(differs, leaving)?;
-    if let Some(point) = telling(space, differs, usual)? {
-        found.push(Found {
-            which: Which::Sources,
-            how: How::Otherwise,
-            hook: Hook::Postrouting,
-            set: differs,
-            among: leaving,
-            point,
-            sure: certain,
-        });
-    }
-    Ok(())
 }

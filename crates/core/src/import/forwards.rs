@@ -1,4 +1,4 @@
-//! Address translation: port forwards from DNAT, masquerading from MASQUERADE and SNAT.
+//! Port forwards, from DNAT and the accepts behind it.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -6,13 +6,15 @@ use std::net::IpAddr;
 use segwall_packetset::{AddrRange, Cube, Family, Field, GaveUp, PortRange, Set, Space, proto};
 
 use super::Given;
+use super::class_sets::own_source;
 use super::classes::own_addresses;
 use super::grants::LineAt;
 use super::old::Old;
+use super::services;
 use super::terms::{address, among, family_number, family_of, name, number, of_family, ranges, within};
 use crate::analysis::sets;
-use crate::netfilter::meaning::{self, Translations};
-use crate::netfilter::{Action, Hook, Nat, NatKind, Program, Step};
+use crate::netfilter::meaning::Translations;
+use crate::netfilter::{Action, Nat, NatKind, Step};
 use crate::policy::{Ports, Service};
 use crate::ruleset::{Role, Ruleset};
 
@@ -214,7 +216,7 @@ impl Translation<'_> {
         let cubes: Vec<Cube> = self.space.boxes(simple).take(BOXES_MAX).collect();
         let mut written = Set::EMPTY;
         for cube in cubes {
-            let services = services(&cube);
+            let services = services::ports_of(&cube);
             if services.is_empty() {
                 continue;
             }
@@ -259,6 +261,23 @@ impl Translation<'_> {
                     ));
                     continue;
                 }
+                let from = match accepted_from(self.space, passed, self.forward.sure, family)? {
+                    None => from.clone(),
+                    Some(list) if list.is_empty() => {
+                        let words =
+                            format!("{} to {to}, which is accepted in part", crate::policy::write_service(&service));
+                        self.result.not_expressed.push((words, asking));
+                        continue;
+                    }
+                    Some(list) => Some(outside_of(&list, &self.ruleset.inside)),
+                };
+                let asking = match &from {
+                    None => asking,
+                    Some(list) => {
+                        let list = among(self.space, Field::Src, list)?;
+                        self.space.intersect(asking, list)?
+                    }
+                };
                 written = self.space.union(written, asking)?;
                 let known = self.space.cube(&Cube::all().with_only(Field::Proto, u128::from(service.proto)).with(
                     Field::Dport,
@@ -288,6 +307,20 @@ impl Translation<'_> {
     }
 }
 
+/// Translated packets that were sent to a static address of the uplink; one that comes and goes is not known here.
+pub(super) fn sent_to_the_uplink(space: &mut Space, ruleset: &Ruleset) -> Result<Set, GaveUp> {
+    let mut sent = Vec::new();
+    for interface in ruleset.interfaces.iter().filter(|interface| interface.role == Role::Uplink) {
+        if interface.dynamic {
+            return Ok(Set::ALL);
+        }
+        for addr in &interface.addresses {
+            sent.push(of_family(Family::of(*addr)).with_only(Field::SentDst, number(*addr)));
+        }
+    }
+    space.cubes(&sent)
+}
+
 /// Packets that a forward made, from where it takes them.
 fn follows(space: &mut Space, ruleset: &Ruleset, set: Set, from: Option<&[AddrRange]>) -> Result<Set, GaveUp> {
     let uplink: Vec<Cube> = uplinks(ruleset).map(|device| Cube::all().with_only(Field::In, name(device))).collect();
@@ -296,7 +329,10 @@ fn follows(space: &mut Space, ruleset: &Ruleset, set: Set, from: Option<&[AddrRa
     let by = space.minus(by, inside)?;
     let opening = sets::can_open(space)?;
     let wellformed = space.wellformed()?;
-    let set = space.intersect_all(&[set, by, opening, wellformed])?;
+    let sent = sent_to_the_uplink(space, ruleset)?;
+    let set = space.intersect_all(&[set, by, opening, wellformed, sent])?;
+    let own = own_source(space, ruleset)?;
+    let set = space.minus(set, own)?;
     match from {
         None => Ok(set),
         Some(list) => {
@@ -304,6 +340,21 @@ fn follows(space: &mut Space, ruleset: &Ruleset, set: Set, from: Option<&[AddrRa
             space.intersect(set, list)
         }
     }
+}
+
+/// The sources from which all of it is accepted; `None`: every one.
+fn accepted_from(space: &mut Space, passed: Set, sure: Set, family: Family) -> Result<Option<Vec<AddrRange>>, GaveUp> {
+    if within(space, passed, sure)? {
+        return Ok(None);
+    }
+    let others: Vec<Field> = Field::ALL.into_iter().filter(|field| *field != Field::Src).collect();
+    let not = space.complement(passed)?;
+    let good = space.union(sure, not)?;
+    let good = space.forall(good, &others)?;
+    let care = space.exists(passed, &others)?;
+    let good = space.intersect(good, care)?;
+    let cube = space.boxes(good).next();
+    Ok(Some(cube.and_then(|cube| cube.get(Field::Src).map(|list| ranges(family, list))).unwrap_or_default()))
 }
 
 /// One forward for several ports, where nothing else differs.
@@ -316,7 +367,7 @@ fn add(list: &mut Vec<Forward>, forward: Forward) {
     });
     match same {
         Some(known) => {
-            known.ports = super::services::joined(&known.ports, &forward.ports);
+            known.ports = services::joined(&known.ports, &forward.ports);
             known.lines.extend(&forward.lines);
         }
         None => list.push(forward),
@@ -325,52 +376,4 @@ fn add(list: &mut Vec<Forward>, forward: Forward) {
 
 fn outside_of(list: &[AddrRange], inside: &[AddrRange]) -> Vec<AddrRange> {
     list.iter().copied().filter(|range| !inside.iter().any(|known| known.covers(range))).collect()
-}
-
-/// Ports of a box; a box without a protocol of its own has none.
-fn services(cube: &Cube) -> Vec<Service> {
-    let protocols: Vec<u8> = match cube.get(Field::Proto) {
-        None => (0..=u8::MAX).filter(|number| proto::has_ports(*number)).collect(),
-        Some(list) => list
-            .iter()
-            .flat_map(|(first, last)| *first..=*last)
-            .filter_map(|number| u8::try_from(number).ok())
-            .filter(|number| proto::has_ports(*number))
-            .collect(),
-    };
-    let whole = [(0, u128::from(u16::MAX))];
-    let ports = cube.get(Field::Dport).unwrap_or(&whole);
-    let ports: Vec<PortRange> = ports
-        .iter()
-        .filter_map(|(first, last)| {
-            let (first, last) = (u16::try_from(*first).ok()?.max(1), u16::try_from(*last).ok()?);
-            (first <= last).then_some(PortRange { first, last })
-        })
-        .collect();
-    protocols
-        .into_iter()
-        .flat_map(|proto| ports.iter().map(move |range| Service { proto, ports: Ports::Range(*range) }))
-        .collect()
-}
-
-/// Sources that the rules translate to the address of the interface, after routing; and what else they translate there.
-pub(super) fn sources(space: &mut Space, programs: &[&Program], ruleset: &Ruleset) -> Result<(Set, Set, bool), GaveUp> {
-    let found = meaning::translation(space, programs, Hook::Postrouting)?;
-    let own: BTreeSet<u128> = ruleset
-        .interfaces
-        .iter()
-        .filter(|interface| interface.role == Role::Uplink && !interface.dynamic)
-        .flat_map(|interface| interface.addresses.iter().map(|addr| number(*addr)))
-        .collect();
-    let (mut same, mut other) = (Set::EMPTY, Set::EMPTY);
-    for (nat, set) in &found.uses {
-        let to_own = nat.to.is_some_and(|(first, last)| first == last && own.contains(&first));
-        let into = match nat.kind {
-            NatKind::Masquerade => &mut same,
-            NatKind::Source if to_own => &mut same,
-            NatKind::Source | NatKind::Destination | NatKind::Redirect | NatKind::Netmap => &mut other,
-        };
-        *into = space.union(*into, *set)?;
-    }
-    Ok((same, other, found.unknown.is_empty()))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use segwall_packetset::{AddrRange, Cube, Family, Field, GaveUp, Set, Space};
 
 use super::services;
-use super::terms::{name, number, numbers, of_family};
+use super::terms::{among, name, number, numbers, of_family};
 use crate::netfilter::Hook;
 use crate::policy::{Service, Verdict};
 use crate::ruleset::{Role, Ruleset};
@@ -146,6 +146,20 @@ fn to_the_box(space: &mut Space, ruleset: &Ruleset, ends: &[End]) -> Result<Set,
     space.cubes(&cubes)
 }
 
+/// Sources of `gateway` and `gateway/ADDRESS`.
+fn from_the_box(space: &mut Space, ends: &[End]) -> Result<Set, GaveUp> {
+    let mut set = Set::EMPTY;
+    for end in ends {
+        let one = match end {
+            End::Whole(Place::Gateway) => Set::ALL,
+            End::Part(Place::Gateway, list) => among(space, Field::Src, list)?,
+            End::Any | End::Segments | End::Whole(Place::Zone(_)) | End::Part(Place::Zone(_), _) => Set::EMPTY,
+        };
+        set = space.union(set, one)?;
+    }
+    Ok(set)
+}
+
 /// The packets of the promise that a rule speaks of.
 pub(super) fn set(space: &mut Space, ruleset: &Ruleset, hook: Hook, grant: &Grant) -> Result<Set, GaveUp> {
     let services = services::set(space, grant.services.as_deref())?;
@@ -156,7 +170,11 @@ pub(super) fn set(space: &mut Space, ruleset: &Ruleset, hook: Hook, grant: &Gran
             let to = to_the_box(space, ruleset, &grant.to)?;
             space.intersect(from, to)?
         }
-        Hook::Output => side(space, ruleset, &to, (Field::Out, Field::Dst))?,
+        Hook::Output => {
+            let to = side(space, ruleset, &to, (Field::Out, Field::Dst))?;
+            let from = from_the_box(space, &grant.from)?;
+            space.intersect(from, to)?
+        }
         _ => {
             let sources = side(space, ruleset, &from, (Field::In, Field::Src))?;
             let destinations = side(space, ruleset, &to, (Field::Out, Field::Dst))?;

@@ -10,22 +10,28 @@
 
 mod addresses;
 mod behind;
+mod boxes;
+mod class_sets;
 mod classes;
 mod compare;
+mod compare_nat;
 mod cover;
 mod dhcpd;
 mod forwards;
 mod grants;
 mod head;
 mod interfaces;
+mod management;
 mod merge;
 mod network;
 mod notes;
 mod old;
 mod run;
 mod services;
+mod sources;
 mod tell;
 mod terms;
+mod usual;
 mod words;
 mod write;
 
@@ -96,8 +102,10 @@ pub struct Difference {
     pub how: How,
     /// Where.
     pub hook: Hook,
-    /// In words.
-    pub words: String,
+    /// In words: which packets.
+    pub words: &'static str,
+    /// In words: where, such as `to the box`.
+    pub way: &'static str,
     /// Some of them in more words, where the class does not say it.
     pub boxes: Vec<String>,
     /// One of them.

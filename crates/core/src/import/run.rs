@@ -7,19 +7,22 @@ use segwall_packetset::{AddrRange, Cube, Field, GaveUp, Set, Space};
 
 use super::classes::{self, Class, Scope};
 use super::compare::{self, Found, How, Sides, Which};
+use super::compare_nat;
 use super::cover::{self, Task};
 use super::forwards::{self, Forwards};
-use super::grants::{End, Grant, LineAt, Place};
+use super::grants::{Grant, LineAt};
 use super::head::{self, Choices};
+use super::management::management;
 use super::network::{self, Network};
 use super::old::{self, Old};
+use super::sources;
 use super::tell::{self, Told};
 use super::write::Writer;
 use super::{Answer, Given, Import, merge};
 use crate::analysis::proof;
 use crate::netfilter::meaning::{self, Translations};
 use crate::netfilter::{Hook, NoteKind, Program};
-use crate::policy::{self, Context, Policy, Ports, Verdict};
+use crate::policy::{self, Context, Policy, Verdict};
 use crate::ruleset::{At, Ruleset, lower};
 use crate::source::Source;
 
@@ -253,7 +256,7 @@ impl Maker<'_> {
     }
 
     fn translates_sources(&mut self, ruleset: &Ruleset, scope: &Scope) -> Result<bool, GaveUp> {
-        let (same, _, _) = forwards::sources(self.space, self.programs, ruleset)?;
+        let (same, _, _) = sources::sources(self.space, self.programs, ruleset)?;
         let promised = classes::parts(self.space, ruleset, Hook::Forward, scope)?.promised;
         let wanted = proof::masquerade(self.space, ruleset)?;
         Ok(!self.space.intersect_all(&[same, promised, wanted])?.is_empty())
@@ -267,7 +270,7 @@ impl Maker<'_> {
         understood: &Understood,
         forwards: &Forwards,
     ) -> Result<Vec<Found>, GaveUp> {
-        let sources = forwards::sources(self.space, self.programs, ruleset)?;
+        let sources = sources::sources(self.space, self.programs, ruleset)?;
         let sides = Sides {
             ruleset,
             bare,
@@ -280,7 +283,7 @@ impl Maker<'_> {
         for hook in HOOKS {
             found.extend(compare::filter(self.space, &sides, hook, understood.at(hook))?);
         }
-        found.extend(compare::translation(self.space, &sides, understood.at(Hook::Forward))?);
+        found.extend(compare_nat::translation(self.space, &sides, understood.at(Hook::Forward))?);
         Ok(found)
     }
 
@@ -361,34 +364,4 @@ impl Maker<'_> {
 fn dhcp() -> Cube {
     let ports: Vec<(u128, u128)> = [67, 68, 546, 547].map(|port| (port, port)).to_vec();
     Cube::all().with_only(Field::Proto, u128::from(segwall_packetset::proto::UDP)).with_ranges(Field::Dport, &ports)
-}
-
-/// Segments that a rule by their names lets open SSH to the box.
-fn management(ruleset: &Ruleset, grants: &[Grant]) -> Vec<String> {
-    const SSH: u16 = 22;
-    let ssh = |grant: &&Grant| {
-        grant.verdict == Verdict::Accept
-            && grant.to.contains(&End::Whole(Place::Gateway))
-            && grant.services.as_ref().is_none_or(|list| {
-                list.iter().any(|service| {
-                    service.proto == segwall_packetset::proto::TCP
-                        && match service.ports {
-                            Ports::All => true,
-                            Ports::Range(range) => range.first <= SSH && SSH <= range.last,
-                            Ports::Icmp { .. } => false,
-                        }
-                })
-            })
-    };
-    let mut zones = BTreeSet::new();
-    for grant in grants.iter().filter(ssh) {
-        for end in &grant.from {
-            match end {
-                End::Whole(Place::Zone(zone)) => zones.insert(*zone),
-                _ => false,
-            };
-        }
-    }
-    let segment = |zone: &usize| ruleset.interfaces[*zone].role != crate::ruleset::Role::Uplink;
-    zones.into_iter().filter(segment).map(|zone| ruleset.interfaces[zone].zone.clone()).collect()
 }

@@ -127,6 +127,32 @@ pub(super) fn set(space: &mut Space, services: Option<&[Service]>) -> Result<Set
     space.cubes(&cubes)
 }
 
+/// Ports of a box; a box without a protocol of its own has none.
+pub(super) fn ports_of(cube: &Cube) -> Vec<Service> {
+    let protocols: Vec<u8> = match cube.get(Field::Proto) {
+        None => (0..=u8::MAX).filter(|number| proto::has_ports(*number)).collect(),
+        Some(list) => list
+            .iter()
+            .flat_map(|(first, last)| *first..=*last)
+            .filter_map(|number| u8::try_from(number).ok())
+            .filter(|number| proto::has_ports(*number))
+            .collect(),
+    };
+    let whole = [(0, u128::from(u16::MAX))];
+    let ports = cube.get(Field::Dport).unwrap_or(&whole);
+    let ports: Vec<PortRange> = ports
+        .iter()
+        .filter_map(|(first, last)| {
+            let (first, last) = (u16::try_from(*first).ok()?.max(1), u16::try_from(*last).ok()?);
+            (first <= last).then_some(PortRange { first, last })
+        })
+        .collect();
+    protocols
+        .into_iter()
+        .flat_map(|proto| ports.iter().map(move |range| Service { proto, ports: Ports::Range(*range) }))
+        .collect()
+}
+
 /// The same services with the other IP version's ICMP beside each, as `ping` and `icmp` mean both.
 pub(super) fn with_both_icmp(services: &[Service]) -> Option<Vec<Service>> {
     let mut list = services.to_vec();

@@ -93,7 +93,7 @@ fn crowded(claim: &str) -> String {
 fn a_claim_about_very_many_combinations_is_decided() {
     let [finding] = &found(&crowded("5200-6000"))[..] else { panic!("one finding") };
     assert_eq!((finding.code, finding.severity), (codes::EXPECT_FAILED, Severity::Error));
-    let flow = finding.witness.expect("a witness");
+    let Some(Witness::Flow(flow)) = finding.witness else { panic!("a witness") };
     assert_eq!(
         (flow.src.to_string().as_str(), flow.dst.to_string().as_str(), flow.dport()),
         ("10.0.2.200", "10.1.2.200", Some(5200))

@@ -15,6 +15,9 @@ use crate::topology::Topology;
 
 /// How long after the present a packet of the proof may be.
 const SOON_S: i64 = 120;
+/// With more interfaces packets that come by one and have to do with the box's address on another are left out: they are
+/// as many as there are pairs.
+const PAIRS_OF_MAX: usize = 64;
 /// `RTN_UNICAST`, `RTN_LOCAL`, `RTN_BROADCAST`, `RTN_MULTICAST`.
 const UNICAST: u128 = 1;
 const LOCAL: u128 = 2;
@@ -150,6 +153,7 @@ impl Ground<'_> {
         let of = Cube::all().with_only(Field::Family, family_number(family));
         let mut list =
             vec![of.clone().with_ranges(Field::Src, &self.unicast(family)).with_only(Field::SrcType, UNICAST)];
+        let own = own && self.topology.hosts.len() <= PAIRS_OF_MAX;
         for (id, addr) in self.own(family).filter(|(_, addr)| own && !is_link_local(*addr)) {
             let cube = of.clone().with_only(Field::Src, number(addr)).with_only(Field::SrcType, LOCAL);
             let here = self.name(id);
@@ -193,7 +197,7 @@ impl Ground<'_> {
                 let cube = some(only(Field::Dst, &[number(addr)]).with_only(Field::DstType, LOCAL))
                     .with_only(Field::PktType, 0);
                 near.push(cube.clone().with_only(Field::In, here).with_only(Field::DstTypeHere, LOCAL));
-                if !is_link_local(addr) {
+                if !is_link_local(addr) && self.topology.hosts.len() <= PAIRS_OF_MAX {
                     let others: Vec<(u128, u128)> = self.names().into_iter().filter(|name| name.0 != here).collect();
                     near.push(cube.with_ranges(Field::In, &others).with_only(Field::DstTypeHere, UNICAST));
                 }

@@ -11,6 +11,7 @@ mod examples;
 #[path = "../../../host/tests/harness/mod.rs"]
 mod harness;
 mod kill;
+mod large;
 mod mutations;
 #[allow(dead_code, reason = "the tests of segwall-host use all of it")]
 #[path = "../../../host/tests/kernel/net.rs"]
@@ -26,6 +27,6 @@ fn main() -> ExitCode {
     if std::env::var_os(kill::CHILD).is_some() {
         return kill::until_killed();
     }
-    let inside: Vec<Case> = [examples::ALL, update::ALL, agree::ALL, proved::ALL, mutations::ALL].concat();
+    let inside: Vec<Case> = [examples::ALL, update::ALL, agree::ALL, proved::ALL, mutations::ALL, large::ALL].concat();
     harness::run(kill::ALL, || segwall_lab::isolate().map(drop), &inside)
 }

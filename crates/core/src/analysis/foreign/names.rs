@@ -82,7 +82,8 @@ fn network(family: TableFamily, (first, last): (u128, u128)) -> Option<AddrRange
     };
     let at = |value| address(u128::from(family == Family::V6), value);
     let range = AddrRange::new(at(first), at(last))?;
-    (last - first + 1 >= NETWORK_ADDRESSES_MIN && is_private(range)).then_some(range)
+    // All of IPv6 has one address more than a number can count.
+    (last - first >= NETWORK_ADDRESSES_MIN - 1 && is_private(range)).then_some(range)
 }
 
 /// Whether a range lies in addresses that are nobody's on the internet.

@@ -200,6 +200,11 @@ impl Walk<'_, '_> {
                 };
                 course.summary.event(course.rule, Event::Unknown(Unknown { text, why }), set);
                 course.summary.anything(self.space, view, set)?;
+                // It may match every packet, and need not match any.
+                self.all_matched(course, &Flows::one(view, set))?;
+                if self.options.collect_rules {
+                    course.summary.event(course.rule, Event::Missed, set);
+                }
                 return course.next.add(self.space, View { lost: true, ..view }, set);
             }
         };

@@ -3,7 +3,7 @@
 
 mod brute;
 mod cuts;
-mod edit;
+pub mod edit;
 pub mod faults;
 #[allow(dead_code, reason = "the emitter's own test uses all of it")]
 #[path = "../../../../core/tests/emit/machine.rs"]
