@@ -77,7 +77,7 @@ fn left(without: impl Iterator<Item = u8>) -> Vec<(u128, u128)> {
 ///
 /// # Errors
 /// When the space gives up.
-#[cfg(all(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 pub(super) fn misplaced(
     space: &mut segwall_packetset::Space,
 ) -> Result<segwall_packetset::Set, segwall_packetset::GaveUp> {

@@ -1,7 +1,9 @@
-//! What an explanation says of one flow of each part holds for all packets of the part, and its parts are all that was
-//! asked: against the sets of random policies.
+//! Proof of an explanation, for tests: what is said of one flow of each part holds for all packets of the part, and the
+//! parts are all that was asked.
 
-use segwall_packetset::{Set, Space};
+use std::ops::ControlFlow;
+
+use segwall_packetset::{GaveUp, Set, Space};
 
 use super::always::Always;
 use super::classes::Question;
@@ -9,115 +11,112 @@ use super::domain::Ground;
 use super::explain_ends::read_ends;
 use super::explain_sets::{asked, decided, now};
 use super::questions::{Claim, each_question};
-use super::{Explanation, PARTS_MAX, explain};
-use crate::policy::{End, Policy, Verdict};
-use crate::ruleset::{At, Ruleset, lower};
-use crate::testing::{Seeded, random_policy, source_of, to_toml};
+use super::{PARTS_MAX, Part, explain};
+use crate::policy::{Policy, Verdict};
+use crate::ruleset::{At, Ruleset};
 
-const SEED: u64 = 0x5e6_e9a1;
-const POLICIES: u64 = 300;
-const QUESTIONS: u64 = 6;
+/// What a comparison with the sets came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proved {
+    /// All of it is true; so many rules of parts were looked at.
+    True(usize),
+    /// The question means nothing, or has more parts than are shown.
+    NotAsked,
+    /// This is not true.
+    False(String),
+}
 
-fn questions(ground: &Ground<'_>, from: &[End], to: &[End]) -> Vec<Question> {
-    let mut list = Vec::new();
-    let claim = Claim { from, to, services: None, whole_box: false };
-    let _: std::ops::ControlFlow<()> = each_question(
-        ground,
+/// Compares the explanation of every service between two ends with the sets.
+///
+/// # Errors
+/// When the space gives up.
+pub fn prove_explanation(policy: &Policy, ruleset: &Ruleset, from: &str, to: &str, at: At) -> Result<Proved, GaveUp> {
+    let ground = Ground::of(ruleset);
+    let Ok(said) = explain(policy, ruleset, from, to, None, at) else { return Ok(Proved::NotAsked) };
+    if said.parts_left_out > 0 || said.parts.len() >= PARTS_MAX {
+        return Ok(Proved::NotAsked);
+    }
+    let (Ok(from), Ok(to)) = (read_ends(policy, &ground.ruleset, from), read_ends(policy, &ground.ruleset, to)) else {
+        return Ok(Proved::NotAsked);
+    };
+    let mut questions = Vec::new();
+    let claim = Claim { from: &from, to: &to, services: None, whole_box: false };
+    let _: ControlFlow<()> = each_question(
+        &ground,
         claim,
         |_, _| true,
         |question| {
-            list.push(question);
-            std::ops::ControlFlow::Continue(())
+            questions.push(question);
+            ControlFlow::Continue(())
         },
     );
-    list
-}
-
-/// Panics with the policy where a part is not as it says.
-fn parts_are_true(policy: &Policy, ground: &Ground<'_>, said: &Explanation, questions: &[Question], at: At) -> usize {
-    let ruleset: &Ruleset = &ground.ruleset;
-    let mut always = Always::new(ground, at, Space::NODES_MAX);
-    let mut proved = 0;
-    let text = || format!("{} to {} at {at:?}: {said:#?}\n{}", said.from, said.to, to_toml(policy));
-    for question in questions {
-        let all = asked(&mut always, question).expect("small policies fit");
-        let by_rule = decided(&mut always, question).expect("small policies fit");
-        let of = |always: &mut Always<'_>, wanted: Verdict| -> Set {
-            let sets: Vec<Set> = by_rule.iter().filter(|part| part.verdict == wanted).map(|part| part.set).collect();
-            always.space.union_all(&sets).expect("small policies fit")
-        };
-        let mut told = Set::EMPTY;
-        for part in
-            said.parts.iter().filter(|part| part.area.0 == question.input && part.flow.output == question.output)
-        {
-            let area = always.space.cubes(&part.area.1).expect("small policies fit");
-            let area = always.space.intersect(area, all).expect("small policies fit");
-            // It answers another question about the same two places: what another port forward makes of it.
-            if area.is_empty() {
-                continue;
-            }
-            told = always.space.union(told, area).expect("small policies fit");
-            let verdict = match part.verdict {
-                "accept" => Verdict::Accept,
-                "reject" => Verdict::Reject,
-                _ => Verdict::Drop,
-            };
-            let meant = of(&mut always, verdict);
-            let wrong = always.space.minus(area, meant).expect("small policies fit");
-            assert!(wrong.is_empty(), "{} is not so for {:?}; {}", part.verdict, always.space.witness(wrong), text());
-            // Those that cover it are named, and no others, with whether they cover all of it. The families of a part
-            // fare alike, and of each something is covered.
-            for (at, rule) in ruleset.rules.iter().enumerate().filter(|(_, rule)| !rule.untracked) {
-                let covered = always.covered(question.input, rule).expect("small policies fit");
-                let covered = now(&mut always, covered).expect("small policies fit");
-                let both = always.space.intersect(covered, area).expect("small policies fit");
-                let words = super::words::rule_words(ruleset, at);
-                let named = part.covering.iter().find(|one| (one.line, &one.rule) == (rule.line, &words));
-                let whole = named.is_some_and(|one| !one.partly);
-                assert_eq!(
-                    (!both.is_empty(), both == area),
-                    (named.is_some(), whole),
-                    "{words} and {part:#?}; {}",
-                    text()
-                );
-                proved += usize::from(!both.is_empty());
-            }
-        }
-        // Nothing was left out, but for ICMP in the other family's packets.
-        let rest = always.space.minus(all, told).expect("small policies fit");
-        let misplaced = super::explain_area::misplaced(&mut always.space).expect("small policies fit");
-        let rest = always.space.minus(rest, misplaced).expect("small policies fit");
-        assert!(rest.is_empty(), "nothing is said of {:?}; {}", always.space.witness(rest), text());
-    }
-    proved
-}
-
-#[test]
-fn every_part_of_an_explanation_is_proved() {
-    let mut proved = 0;
-    for seed in SEED..SEED + POLICIES {
-        let mut choices = Seeded(seed);
-        let policy = random_policy(&mut |bound| choices.below(bound));
-        let ruleset = lower(&policy, &source_of(&policy), &jiff::tz::TimeZone::UTC);
-        let ground = Ground::of(&ruleset);
-        let at = match choices.below(4) {
-            0 => At::ClockUnknown,
-            day => At::Instant(format!("2026-11-2{}T1{day}:30:00Z", 2 + day).parse().expect("an instant")),
-        };
-        let mut words: Vec<String> = policy.segments.iter().map(|segment| segment.name.clone()).collect();
-        words.extend(policy.hosts.iter().map(|host| host.name.clone()));
-        words.extend(["internet", "gateway", "any"].map(str::to_owned));
-        for _ in 0..QUESTIONS {
-            let mut word = || words[choices.below(words.len() as u64) as usize].clone();
-            let (from, to) = (word(), word());
-            let Ok(said) = explain(&policy, &ruleset, &from, &to, None, at) else { continue };
-            if said.parts_left_out > 0 || said.parts.len() >= PARTS_MAX {
-                continue;
-            }
-            let ends = |word: &str| read_ends(&policy, &ground.ruleset, word).expect("understood before");
-            let questions = questions(&ground, &ends(&from), &ends(&to));
-            proved += parts_are_true(&policy, &ground, &said, &questions, at);
+    let mut always = Always::new(&ground, at, Space::NODES_MAX);
+    let mut looked_at = 0;
+    for question in &questions {
+        match one_question(&mut always, question, &said.parts)? {
+            Ok(count) => looked_at += count,
+            Err(why) => return Ok(Proved::False(why)),
         }
     }
-    assert!(proved > 3_000, "{proved} rules of parts were looked at");
+    Ok(Proved::True(looked_at))
+}
+
+fn one_question(always: &mut Always<'_>, question: &Question, parts: &[Part]) -> Result<Result<usize, String>, GaveUp> {
+    let all = asked(always, question)?;
+    let by_rule = decided(always, question)?;
+    let mut told = Set::EMPTY;
+    let mut looked_at = 0;
+    let here = |part: &&Part| part.area.0 == question.input && part.flow.output == question.output;
+    for part in parts.iter().filter(here) {
+        let area = always.space.cubes(&part.area.1)?;
+        let area = always.space.intersect(area, all)?;
+        // It answers another question about the same two places: what another port forward makes of it.
+        if area.is_empty() {
+            continue;
+        }
+        told = always.space.union(told, area)?;
+        let of_verdict = |verdict: Verdict| verdict.word() == part.verdict;
+        let meant: Vec<Set> = by_rule.iter().filter(|one| of_verdict(one.verdict)).map(|one| one.set).collect();
+        let meant = always.space.union_all(&meant)?;
+        let wrong = always.space.minus(area, meant)?;
+        if let Some(point) = always.space.witness(wrong) {
+            return Ok(Err(format!("{point:?} does not fare so: {part:#?}")));
+        }
+        match rules_named(always, question, part, area)? {
+            Ok(count) => looked_at += count,
+            Err(why) => return Ok(Err(why)),
+        }
+    }
+    // Nothing was left out, but for ICMP in the other family's packets.
+    let misplaced = super::explain_area::misplaced(&mut always.space)?;
+    let rest = always.space.minus(all, told)?;
+    let rest = always.space.minus(rest, misplaced)?;
+    Ok(match always.space.witness(rest) {
+        Some(point) => Err(format!("nothing is said of {point:?}")),
+        None => Ok(looked_at),
+    })
+}
+
+/// Rules that cover a part are named, and no others, with whether they cover all of it.
+fn rules_named(
+    always: &mut Always<'_>,
+    question: &Question,
+    part: &Part,
+    area: Set,
+) -> Result<Result<usize, String>, GaveUp> {
+    let ruleset = always.ruleset();
+    let mut count = 0;
+    for (at, rule) in ruleset.rules.iter().enumerate().filter(|(_, rule)| !rule.untracked) {
+        let covered = always.covered(question.input, rule)?;
+        let covered = now(always, covered)?;
+        let both = always.space.intersect(covered, area)?;
+        let words = super::words::rule_words(ruleset, at);
+        let named = part.covering.iter().find(|one| (one.line, &one.rule) == (rule.line, &words));
+        let whole = named.is_some_and(|one| !one.partly);
+        if (!both.is_empty(), both == area) != (named.is_some(), whole) {
+            return Ok(Err(format!("{words} is not named as it covers: {part:#?}")));
+        }
+        count += usize::from(!both.is_empty());
+    }
+    Ok(Ok(count))
 }

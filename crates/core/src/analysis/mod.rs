@@ -19,7 +19,7 @@ mod explain_advice;
 mod explain_area;
 mod explain_ends;
 mod explain_parts;
-#[cfg(all(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 mod explain_proof;
 mod explain_sets;
 pub mod foreign;
@@ -42,6 +42,8 @@ pub use check::{check, check_within};
 pub use domain::{is_stand_in, with_stand_ins};
 pub use explain::{Covering, Explanation, PARTS_MAX, Part, Way, explain};
 pub use explain_ends::Misunderstood;
+#[cfg(feature = "testing")]
+pub use explain_proof::{Proved, prove_explanation};
 pub use matrix::{Cell, Grant, Matrix, NeedLine, Refusal, matrix};
 pub use resolver::resolvers;
 pub use words::{EVERYTHING, Words, flow_words, schedule_words};
