@@ -78,6 +78,17 @@ pub enum Format {
     Json,
 }
 
+/// `--format` of commands whose findings a code host may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum FindingsFormat {
+    #[default]
+    Text,
+    // `segwall schema --output COMMAND` describes it.
+    Json,
+    // 2.1.0
+    Sarif,
+}
+
 /// The whole command line's description: what help, completions and man pages are made from.
 pub fn description() -> clap::Command {
     Cli::command()

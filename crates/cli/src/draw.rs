@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use segwall_core::diag::{Diagnostic, Severity};
+use segwall_core::diag::{Diagnostic, Severity, Witness};
 use segwall_core::source::{Source, Span};
 
 use crate::out::{BAD, CARE, STRONG};
@@ -82,7 +82,8 @@ pub fn findings(source: &Source, findings: &[Diagnostic]) -> String {
     text
 }
 
-fn one(source: &Source, finding: &Diagnostic) -> String {
+/// Draws one finding.
+pub fn one(source: &Source, finding: &Diagnostic) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -101,6 +102,9 @@ fn one(source: &Source, finding: &Diagnostic) -> String {
             let origin = Origin::path(name.clone()).line(at.line as usize).char_column(at.column as usize);
             group.element(origin).element(snippet)
         };
+    }
+    if let Some(Witness::Packet(packet)) = &finding.witness {
+        group = group.element(Level::NOTE.message(format!("for example {}", Escaped(&packet.words))));
     }
     if let Some(help) = &finding.help {
         group = group.element(Level::HELP.message(escaped_lines(help)));

@@ -24,6 +24,8 @@ pub enum Kind {
     Ip6tablesSave,
     /// Calls of iptables and ip6tables.
     Script,
+    /// What `nft list ruleset` prints here.
+    Kernel,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
             Self::IptablesSave => "iptables-save",
             Self::Ip6tablesSave => "ip6tables-save",
             Self::Script => "script of iptables calls",
+            Self::Kernel => "what the kernel holds",
         }
     }
 }
@@ -81,11 +84,13 @@ pub fn from_bytes(name: String, bytes: Vec<u8>) -> Result<Rules, Failure> {
         Kind::NftText => {
             let nft = Nft::find().map_err(|error| refused(&name, &error))?;
             let json = nft.read_text(source.text()).map_err(|error| refused(&name, &error))?;
-            from_json(&name, json.as_bytes())?
+            let mut program = from_json(&name, json.as_bytes())?;
+            netfilter::place_nft_rules(&mut program, &source);
+            program
         }
         Kind::IptablesSave => netfilter::read_iptables_save(&source, TableFamily::Ip),
         Kind::Ip6tablesSave => netfilter::read_iptables_save(&source, TableFamily::Ip6),
-        Kind::Script => netfilter::read_iptables_script(&source),
+        Kind::Script | Kind::Kernel => netfilter::read_iptables_script(&source),
     };
     Ok(Rules { source, kind, program })
 }
@@ -97,6 +102,18 @@ pub fn kernel() -> Result<Program, Failure> {
     let here = segwall_host::netns::Netns::current().map_err(|error| Failure::Refused(error.to_string()))?;
     let json = nft.list(&here, &["-j", "list", "ruleset"]).map_err(|error| refused(name, &error))?;
     from_json(name, json.as_bytes())
+}
+
+/// What the kernel under us holds, with the text that people know it by.
+pub fn kernel_with_text() -> Result<Rules, Failure> {
+    let mut program = kernel()?;
+    let name = "the kernel";
+    let nft = Nft::find().map_err(|error| refused(name, &error))?;
+    let here = segwall_host::netns::Netns::current().map_err(|error| Failure::Refused(error.to_string()))?;
+    let text = nft.list(&here, &["list", "ruleset"]).map_err(|error| refused(name, &error))?;
+    let source = Source::new(name, text);
+    netfilter::place_nft_rules(&mut program, &source);
+    Ok(Rules { source, kind: Kind::Kernel, program })
 }
 
 fn from_json(name: &str, json: &[u8]) -> Result<Program, Failure> {

@@ -1,10 +1,11 @@
 //! The JSON that machines read. Every shape is a type here or beside its command, and `schema --output` prints it.
 
 use schemars::JsonSchema;
-use segwall_core::diag::{Diagnostic, Severity};
+use segwall_core::analysis::sets::Shown;
+use segwall_core::diag::{Diagnostic, NamedPacket, Severity, Witness};
 use segwall_core::ruleset::{Role, Ruleset};
 use segwall_core::source::{Position, Source, Span};
-use segwall_packetset::{Flow, Header, Place, proto};
+use segwall_packetset::{CtState, Flow, Header, Place, proto};
 use serde::Serialize;
 
 use crate::exit::{Answer, Failure};
@@ -74,7 +75,8 @@ pub struct Label {
 /// A flow: the first packet of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FlowShape {
-    /// Zone it enters by: a segment, `internet`, `gateway`, or `elsewhere` for an interface the policy does not name.
+    /// Zone it enters by: a segment, `internet`, `gateway`, or `elsewhere` for an interface the policy does not name. Of
+    /// rules without a policy: the interface's name, or `gateway`.
     #[serde(rename = "in")]
     pub input: String,
     /// Zone it leaves by.
@@ -99,6 +101,12 @@ pub struct FlowShape {
     /// The destination as sent, where a port forward changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent: Option<SentShape>,
+    /// What connection tracking says, where it is not `new`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<&'static str>,
+    /// TCP flags as the header's byte holds them, where it is no opening packet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flags: Option<u8>,
 }
 
 /// A destination before a port forward changed it.
@@ -125,13 +133,33 @@ pub fn zone(ruleset: &Ruleset, place: Place) -> &str {
 impl FlowShape {
     /// The shape of a flow.
     pub fn of(ruleset: &Ruleset, flow: &Flow) -> Self {
+        Self::between(zone(ruleset, flow.input), zone(ruleset, flow.output), flow)
+    }
+
+    /// The shape of a packet of rules without a policy.
+    pub fn named(named: &NamedPacket) -> Self {
+        let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "gateway".to_owned());
+        let packet = &named.packet;
+        let state = match packet.state {
+            CtState::New => None,
+            CtState::Established => Some("established"),
+            CtState::Related => Some("related"),
+            CtState::Invalid => Some("invalid"),
+            CtState::Untracked => Some("untracked"),
+        };
+        let opens = packet.flow.proto != proto::TCP || packet.flags.is_bare_syn();
+        let flags = (!opens).then_some(packet.flags.0);
+        Self { state, flags, ..Self::between(&name(&named.input), &name(&named.output), &packet.flow) }
+    }
+
+    fn between(input: &str, output: &str, flow: &Flow) -> Self {
         let (icmp_type, icmp_code) = match flow.header {
             Header::Icmp { kind, code } => (Some(kind), Some(code)),
             Header::Ports { .. } | Header::Other => (None, None),
         };
         Self {
-            input: zone(ruleset, flow.input).to_owned(),
-            output: zone(ruleset, flow.output).to_owned(),
+            input: input.to_owned(),
+            output: output.to_owned(),
             proto: proto::name(flow.proto).map_or_else(|| flow.proto.to_string(), str::to_owned),
             src: flow.src.to_string(),
             dst: flow.dst.to_string(),
@@ -140,7 +168,24 @@ impl FlowShape {
             icmp_type,
             icmp_code,
             sent: flow.sent.map(|sent| SentShape { dst: sent.dst.to_string(), dport: sent.dport }),
+            state: None,
+            flags: None,
         }
+    }
+}
+
+impl FlowShape {
+    /// The shape of a packet whose interfaces were given names.
+    pub fn of_packet(packet: &Shown) -> Self {
+        Self::named(&NamedPacket::from(packet))
+    }
+}
+
+/// The shape of a packet that shows a finding. A flow of a policy needs the ruleset's names.
+pub fn shape(ruleset: Option<&Ruleset>, witness: &Witness) -> Option<FlowShape> {
+    match witness {
+        Witness::Flow(flow) => ruleset.map(|ruleset| FlowShape::of(ruleset, flow)),
+        Witness::Packet(packet) => Some(FlowShape::named(packet)),
     }
 }
 
@@ -164,7 +209,7 @@ pub fn findings(source: &Source, ruleset: Option<&Ruleset>, list: &[Diagnostic])
                 end_column: end.column,
                 labels: own.into_iter().chain(others).map(|(span, text)| label(source, span, text)).collect(),
                 help: found.help.clone(),
-                witness: found.witness.as_ref().zip(ruleset).map(|(flow, ruleset)| FlowShape::of(ruleset, flow)),
+                witness: found.witness.as_ref().and_then(|witness| shape(ruleset, witness)),
             }
         })
         .collect()

@@ -39,24 +39,28 @@ pub enum Reading {
 
 /// Reads and checks a policy.
 pub fn read(location: &Location) -> Result<Reading, Failure> {
-    let bytes = input::read(location)?;
-    let source = match policy::read_bytes(&location.name(), bytes) {
+    Ok(from_bytes(&location.name(), input::read(location)?))
+}
+
+/// Checks the text of a policy.
+pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Reading {
+    let source = match policy::read_bytes(name, bytes) {
         Ok(source) => source,
         Err(unreadable) => {
-            return Ok(Reading::Faulty { source: unreadable.source, findings: vec![unreadable.diagnostic] });
+            return Reading::Faulty { source: unreadable.source, findings: vec![unreadable.diagnostic] };
         }
     };
     let timezone = clock::timezone();
     let context = Context { today: timezone.to_datetime(clock::now()).date(), timezone: timezone.clone() };
     let mut loaded = policy::load(&source, &context);
     draw::sort(&mut loaded.diagnostics);
-    Ok(match loaded.policy {
+    match loaded.policy {
         Some(policy) => {
             let ruleset = ruleset::lower(&policy, &source, &timezone);
             Reading::Sound(Box::new(Checked { source, policy, ruleset, findings: loaded.diagnostics }))
         }
         None => Reading::Faulty { source, findings: loaded.diagnostics },
-    })
+    }
 }
 
 /// A policy for a command that only works on a sound one; otherwise its errors are shown and the answer is no.
@@ -65,7 +69,16 @@ pub fn sound<T: Serialize>(
     location: &Location,
     format: Format,
 ) -> Result<Result<Box<Checked>, Answer>, Failure> {
-    let (source, findings) = match read(location)? {
+    or_findings::<T>(command, read(location)?, format)
+}
+
+/// A sound policy; otherwise its errors are shown and the answer is no.
+pub fn or_findings<T: Serialize>(
+    command: &'static str,
+    reading: Reading,
+    format: Format,
+) -> Result<Result<Box<Checked>, Answer>, Failure> {
+    let (source, findings) = match reading {
         Reading::Sound(checked) => return Ok(Ok(checked)),
         Reading::Faulty { source, findings } => (source, findings),
     };

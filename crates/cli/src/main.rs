@@ -12,6 +12,8 @@ mod json;
 mod load;
 mod ours;
 mod out;
+mod sarif;
+mod side;
 mod text;
 
 use std::process::ExitCode;

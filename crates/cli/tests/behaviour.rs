@@ -70,6 +70,11 @@ fn exit_codes() {
         (vec!["diagram", faults], 1),
         (vec!["diagram", "--output", "no/such/folder/x.svg", TUTORIAL], 2),
         (vec!["check", "no-such-file"], 2),
+        (vec!["audit", "crates/cli/tests/rules/office.sh"], 0),
+        (vec!["audit", "--deny", "warnings", "crates/cli/tests/rules/office.sh"], 1),
+        (vec!["audit", "no-such-file"], 2),
+        (vec!["audit", "--service", "nonsense", "crates/cli/tests/rules/good.v4"], 2),
+        (vec!["explain", "SW0904"], 0),
         (vec!["explain", "guest", "server", "mysql", "-p", TUTORIAL], 0),
         (vec!["explain", "guest", "sevrer", "mysql", "-p", TUTORIAL], 2),
         (vec!["explain", "guest"], 2),
@@ -215,12 +220,18 @@ fn text_stops_after_a_hundred_findings_and_json_has_all() {
 #[test]
 fn json_is_what_its_schema_says() {
     let faults = "crates/cli/tests/policies/faults.toml";
+    let files = ["before.toml", "after.toml", "before.rules"].map(|name| format!("crates/cli/tests/diff/{name}"));
     for (command, args) in [
         ("check", vec!["check", "--format", "json", TUTORIAL]),
         ("check", vec!["check", "--format", "json", faults]),
         ("check", vec!["check", "--format", "json", "crates/cli/tests/policies/warns.toml"]),
         ("matrix", vec!["matrix", "--format", "json", TUTORIAL]),
         ("matrix", vec!["matrix", "--format", "json", "examples/branch.toml"]),
+        ("matrix", vec!["matrix", "--service", "ssh,dns", "--format", "json", TUTORIAL]),
+        ("matrix", vec!["matrix", "--service", "ssh", "--format", "json", &files[2]]),
+        ("diff", vec!["diff", "--format", "json", &files[0], &files[1]]),
+        ("diff", vec!["diff", "--format", "json", &files[0], &files[2]]),
+        ("diff", vec!["diff", "--format", "json", &files[2], &files[2]]),
         ("lab", vec!["lab", "--format", "json", TUTORIAL]),
         ("lab", vec!["lab", "--format", "json", faults]),
         ("explain", vec!["explain", "--format", "json", "-p", TUTORIAL, "internal", "server"]),
@@ -229,6 +240,8 @@ fn json_is_what_its_schema_says() {
         ("render", vec!["render", "--target", "nft", "--format", "json", faults]),
         ("import", vec!["import", "--format", "json", IMPORT_RULES, IMPORT_INTERFACES]),
         ("import", vec!["import", "--format", "json", IMPORT_RULES]),
+        ("audit", vec!["audit", "--format", "json", "--service", "tcp/22", "crates/cli/tests/rules/office.sh"]),
+        ("audit", vec!["audit", "--format", "json", "crates/cli/tests/rules/unclear.sh"]),
     ] {
         let parse = |output: Output| -> serde_json::Value { serde_json::from_slice(&output.stdout).expect("JSON") };
         let schema = parse(run(&["schema", "--output", command]));

@@ -84,7 +84,9 @@ pub fn read_ip(ip: &[u8]) -> Option<Captured<'_>> {
     reset.then_some(Captured::Reset { headers })
 }
 
-fn read_headers(ip: &[u8]) -> Option<(Headers, &[u8])> {
+/// Addresses and ports of a packet, which may be cut behind them, and what follows its IP header.
+#[must_use]
+pub fn read_headers(ip: &[u8]) -> Option<(Headers, &[u8])> {
     let (src, dst, protocol, payload): (IpAddr, IpAddr, u8, &[u8]) = match ip.first()? >> 4 {
         4 => {
             let header_len = usize::from(ip.first()? & 0x0f) * 4;

@@ -100,13 +100,19 @@ impl Packet {
     /// From the IP header on.
     #[must_use]
     pub fn ip(&self) -> Vec<u8> {
+        self.ip_with(self.hop_limit())
+    }
+
+    /// The same with another TTL or hop limit than is usual.
+    #[must_use]
+    pub fn ip_with(&self, hops: u8) -> Vec<u8> {
         let mut payload = self.transport_bytes();
         if self.broken
             && let Some(at) = checksum_at(self.proto)
         {
             payload[at] ^= 0x55;
         }
-        with_ip_header(self.src, self.dst, self.proto, self.hop_limit(), &payload)
+        with_ip_header(self.src, self.dst, self.proto, hops, &payload)
     }
 
     fn hop_limit(&self) -> u8 {
@@ -198,15 +204,19 @@ impl Packet {
 /// An ICMP or ICMPv6 error (`destination unreachable, port`) about a packet that arrived.
 #[must_use]
 pub fn unreachable(src: IpAddr, dst: IpAddr, about: &[u8]) -> Vec<u8> {
-    let (protocol, kind, code) = match src {
-        IpAddr::V4(_) => (proto::ICMP, 3, 3),
-        IpAddr::V6(_) => (proto::ICMPV6, 1, 4),
-    };
+    let kind = if src.is_ipv4() { (3, 3) } else { (1, 4) };
+    error(src, dst, kind, TTL, about)
+}
+
+/// An ICMP or ICMPv6 error of this type and code, with a TTL or hop limit, about a packet.
+#[must_use]
+pub fn error(src: IpAddr, dst: IpAddr, (kind, code): (u8, u8), hops: u8, about: &[u8]) -> Vec<u8> {
+    let protocol = if src.is_ipv4() { proto::ICMP } else { proto::ICMPV6 };
     let mut bytes = vec![kind, code, 0, 0, 0, 0, 0, 0];
     bytes.extend_from_slice(about);
     let sum = checksum(src, dst, protocol, &bytes);
     bytes[2..4].copy_from_slice(&sum.to_be_bytes());
-    with_ip_header(src, dst, protocol, TTL, &bytes)
+    with_ip_header(src, dst, protocol, hops, &bytes)
 }
 
 /// Puts an Ethernet header before an IP packet.

@@ -21,14 +21,16 @@ mod session;
 mod settings;
 mod shell;
 mod topology;
+mod trial;
 
 pub use error::LabError;
 pub use proof::{ProofDifference, ProofReport};
 pub use report::{Difference, FlowText, PairReport, Report, ServiceReport};
-pub use run::{Emit, Options, Progress, emit_nft, run};
+pub use run::{Emit, Options, Progress, emit_nft, proofs, run};
 pub use segwall_host::userns::Isolation;
 pub use shell::{Command, shell};
 pub use topology::Topology;
+pub use trial::Tried;
 
 /// Takes this process out of the machine's network for good, and keeps it on one CPU: packets are then handled in the
 /// order in which they were sent. Must come before any thread starts.

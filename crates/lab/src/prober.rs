@@ -15,7 +15,7 @@ use segwall_host::rtnl::Mac;
 use segwall_packetset::{Family, InterfaceId, Place, TcpFlags, proto};
 
 use crate::build::{self, Network, Purpose};
-use crate::capture::{Captured, Headers, read_frame, read_ip};
+use crate::capture::{Captured, Headers, read_frame, read_headers, read_ip};
 use crate::error::LabError;
 use crate::frame::{Packet, Tag, Transport, ethernet};
 use crate::settings;
@@ -30,6 +30,8 @@ const PATIENCE: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(3)];
 /// NFLOG group of the observer, apart from those of the ruleset.
 const OBSERVER_GROUP: u16 = 21_327;
+/// NFLOG group of who sees packets behind translations.
+const WATCHER_GROUP: u16 = 21_328;
 /// Ports of sentinels, below and above those of probes.
 const SENTINEL_PORTS: (u16, u16) = (1023, 65_534);
 /// First source port or echo identifier of a probe, and how many there are.
@@ -103,6 +105,10 @@ pub struct Prober {
     sockets: Vec<PacketSocket>,
     raw: RawIp,
     log: Option<Nflog>,
+    /// What the ruleset itself writes down, where somebody asks.
+    written: Option<Nflog>,
+    /// Packets behind every translation, where somebody asks.
+    watched: Option<Nflog>,
     conntrack: Conntrack,
     nft: Nft,
     run: u64,
@@ -123,7 +129,7 @@ impl Prober {
         }
         let raw = network.gateway.run(RawIp::open)??;
         let conntrack = network.gateway.run(Conntrack::open)??;
-        Ok(Self { network, sockets, raw, log: None, conntrack, nft, run, next_number: 0 })
+        Ok(Self { network, sockets, raw, log: None, written: None, watched: None, conntrack, nft, run, next_number: 0 })
     }
 
     /// Whether tagged segments run over real VLAN devices.
@@ -157,6 +163,64 @@ impl Prober {
     /// When nft cannot list it.
     pub fn listing(&self) -> Result<String, LabError> {
         Ok(self.nft.list(&self.network.gateway, &["-j", "list", "ruleset"])?)
+    }
+
+    /// A tag that no other packet has.
+    pub fn tag(&mut self) -> Tag {
+        self.next_number += 1;
+        Tag { run: self.run, number: self.next_number - 1 }
+    }
+
+    /// Hears what the ruleset writes down from here on.
+    ///
+    /// # Errors
+    /// When somebody else hears it.
+    pub fn listen_to(&mut self, group: u16) -> Result<(), LabError> {
+        if self.written.is_none() {
+            self.written = Some(self.network.gateway.run(|| Nflog::open(group))??);
+        }
+        self.was_logged(|_| false).map(drop)
+    }
+
+    /// Whether such a packet was written down since the last time that this was asked. Messages hold the beginning of a
+    /// packet only.
+    ///
+    /// # Errors
+    /// When what was written down cannot be read.
+    pub fn was_logged(&mut self, is_it: impl Fn(&Headers) -> bool) -> Result<bool, LabError> {
+        let mut found = false;
+        if let Some(log) = &mut self.written {
+            log.receive(|logged| found |= read_headers(logged.payload).is_some_and(|(headers, _)| is_it(&headers)))?;
+        }
+        Ok(found)
+    }
+
+    /// Sees packets as chains that translate have left them, until the next [`Prober::load`] or [`Prober::unwatch`].
+    ///
+    /// # Errors
+    /// When nft refuses the table that watches.
+    pub fn watch(&mut self) -> Result<(), LabError> {
+        self.nft.load(&self.network.gateway, &watcher())?;
+        if self.watched.is_none() {
+            self.watched = Some(self.network.gateway.run(|| Nflog::open(WATCHER_GROUP))??);
+        }
+        Ok(())
+    }
+
+    /// What was seen of a packet behind the translations, last first; sees no more.
+    ///
+    /// # Errors
+    /// When nft refuses, or what was seen cannot be read.
+    pub fn unwatch(&mut self, tag: Tag) -> Result<Vec<Headers>, LabError> {
+        self.nft.load(&self.network.gateway, &format!("delete table inet {WATCHER_TABLE}\n"))?;
+        let mut seen = Vec::new();
+        if let Some(log) = &mut self.watched {
+            log.receive(|logged| match read_ip(logged.payload) {
+                Some(Captured::Probe { tag: found, headers, .. }) if found == tag => seen.insert(0, headers),
+                _ => {}
+            })?;
+        }
+        Ok(seen)
     }
 
     /// Sends all, and says what became of each.
@@ -372,6 +436,24 @@ fn observer() -> String {
     )
 }
 
+const WATCHER_TABLE: &str = "segwall_lab_watch";
+
+/// A table right behind the chains that translate (priorities -100 and 100).
+fn watcher() -> String {
+    format!(
+        "table inet {WATCHER_TABLE} {{\n\
+         \tchain sent {{\n\
+         \t\ttype filter hook prerouting priority -99;\n\
+         \t\tlog group {WATCHER_GROUP}\n\
+         \t}}\n\
+         \tchain left {{\n\
+         \t\ttype filter hook postrouting priority 101;\n\
+         \t\tlog group {WATCHER_GROUP}\n\
+         \t}}\n\
+         }}\n"
+    )
+}
+
 fn destination_mac(dst: IpAddr, gateway: Mac) -> Mac {
     match dst {
         IpAddr::V4(Ipv4Addr::BROADCAST) => [0xff; 6],
@@ -438,7 +520,12 @@ impl Ledger {
                 }
                 return (packet.dst, Packet { tag, ..*packet }.ip());
             }
-            Content::Ready(ip, _) => return (destination(ip), ip.clone()),
+            Content::Ready(ip, _) => {
+                if let Some(Captured::Probe { headers, .. }) = read_ip(ip) {
+                    self.by_source.insert((headers.proto, headers.src, headers.words.0), at);
+                }
+                return (destination(ip), ip.clone());
+            }
         };
         let own = SOURCE_PORTS.0 + u16::try_from(at % usize::from(SOURCE_PORTS.1)).expect("below 60,000");
         let transport = match packet.transport {

@@ -13,11 +13,12 @@ use crate::error::LabError;
 use crate::limits;
 use crate::pairs::{self, Places};
 use crate::probe::{Kind, Probe};
-use crate::prober::{OBSERVER_TABLE, Prober};
-use crate::proof::ProofReport;
+use crate::prober::Prober;
+use crate::proof::{Load, ProofReport};
 use crate::report::{Report, Tally};
 use crate::session::Session;
 use crate::topology::Topology;
+use crate::trial::Ground;
 
 /// Turns a ruleset into texts for `nft -f`, each a transaction of its own: first a closed table with empty sets, then
 /// elements, at most a few thousand in each text.
@@ -86,7 +87,8 @@ pub fn run(
     for ((variant, ruleset), (_, loaded)) in variants.iter().zip(&loaded) {
         step("loading the ruleset");
         prober.load(&topology, &emit(loaded, at))?;
-        proof.add(&prober.listing()?, OBSERVER_TABLE, loaded, at, variant);
+        let ground = Ground { topology: &topology, ruleset, now: options.now };
+        proof.add(&mut prober, &ground, &Load { ruleset: loaded, at, variant, reload: None })?;
         let mut session = Session {
             topology: &topology,
             ruleset,
@@ -135,7 +137,8 @@ pub fn run(
         }
         let texts = emit(&loaded, at);
         prober.load(&topology, &texts)?;
-        proof.add(&prober.listing()?, OBSERVER_TABLE, &loaded, at, "limits");
+        let ground = Ground { topology: &topology, ruleset: &held, now: options.now };
+        proof.add(&mut prober, &ground, &Load { ruleset: &loaded, at, variant: "limits", reload: Some(&texts) })?;
         let mut session = Session {
             topology: &topology,
             ruleset: &held,
@@ -150,6 +153,33 @@ pub fn run(
         limits::run(&mut session, &texts, &places, &inputs, options.seed, &mut notes)?;
     }
     Ok(tally.finish(&topology, proof, notes, started.elapsed().as_secs_f64()))
+}
+
+/// Builds the network of a policy; loads what each of `emits` makes of a ruleset, one after the other, and proves it.
+/// Nothing is probed but what refutes. The network may be a part of the ruleset's: then refutations show packets of that.
+///
+/// The process must be isolated: [`crate::isolate`].
+///
+/// # Errors
+/// When the lab cannot be built; of each text, when it cannot be loaded.
+pub fn proofs(
+    (policy, near): (&Policy, &Ruleset),
+    ruleset: &Ruleset,
+    emits: &[&Emit<'_>],
+    options: &Options,
+) -> Result<Vec<Result<ProofReport, LabError>>, LabError> {
+    let (topology, known) = Topology::of(policy, near);
+    let at = At::Instant(options.now);
+    let loaded = with_limits(ruleset, UNREACHED);
+    let mut prober = Prober::new(&topology, options.run)?;
+    let ground = Ground { topology: &topology, ruleset: &known, now: options.now };
+    let mut one = |emit: &Emit<'_>| {
+        let mut proof = ProofReport::default();
+        prober.load(&topology, &emit(&loaded, at))?;
+        proof.add(&mut prober, &ground, &Load { ruleset: &loaded, at, variant: "", reload: None })?;
+        Ok(proof)
+    };
+    Ok(emits.iter().map(|emit| one(emit)).collect())
 }
 
 /// The same with another rate wherever there is one.

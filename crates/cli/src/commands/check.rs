@@ -7,14 +7,14 @@ use segwall_core::ruleset::At;
 use segwall_core::source::Source;
 use serde::Serialize;
 
-use crate::args::{Format, PolicyArg};
+use crate::args::{FindingsFormat, PolicyArg};
 use crate::draw::{self, Tally};
 use crate::exit::{Answer, Failure};
 use crate::input::Location;
 use crate::load::{self, Checked, Reading};
 use crate::out::{GOOD, STRONG};
 use crate::text::{Escaped, count};
-use crate::{clock, json, out};
+use crate::{clock, json, out, sarif};
 
 /// Show every fault and finding of a policy, and prove its expectations
 ///
@@ -32,7 +32,7 @@ pub struct Args {
     deny: Option<Deny>,
     /// How to print
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
+    format: FindingsFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -120,12 +120,16 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
     };
     let counts = checked.as_deref().filter(|_| tally.errors == 0).map(|checked| Counts::of(checked, undecided));
     match args.format {
-        Format::Json => {
+        FindingsFormat::Sarif => {
+            let ruleset = checked.as_deref().map(|checked| &checked.ruleset);
+            sarif::print(answer, findings.iter().map(|found| (&source, found)), ruleset)
+        }
+        FindingsFormat::Json => {
             let Tally { errors, warnings, notes } = tally;
             let found = json::findings(&source, checked.as_deref().map(|checked| &checked.ruleset), &findings);
             json::print("check", answer, found, Some(Data { errors, warnings, notes, policy: counts }))
         }
-        Format::Text => {
+        FindingsFormat::Text => {
             out::print(&(draw::findings(&source, &findings) + &last_line(&source, tally, counts, denied)))?;
             Ok(answer)
         }

@@ -13,6 +13,41 @@ const PAGES: &[&str] = &[
     include_str!("../../../../docs/lints/SW0804.md"),
     include_str!("../../../../docs/lints/SW0805.md"),
     include_str!("../../../../docs/lints/SW0806.md"),
+    include_str!("../../../../docs/lints/SW0807.md"),
+    include_str!("../../../../docs/lints/SW0808.md"),
+    include_str!("../../../../docs/lints/SW0809.md"),
+    include_str!("../../../../docs/lints/SW0810.md"),
+    include_str!("../../../../docs/lints/SW0811.md"),
+    include_str!("../../../../docs/lints/SW0812.md"),
+    include_str!("../../../../docs/lints/SW0813.md"),
+    include_str!("../../../../docs/lints/SW0814.md"),
+    include_str!("../../../../docs/lints/SW0815.md"),
+    include_str!("../../../../docs/lints/SW0816.md"),
+    include_str!("../../../../docs/lints/SW0901.md"),
+    include_str!("../../../../docs/lints/SW0902.md"),
+    include_str!("../../../../docs/lints/SW0903.md"),
+    include_str!("../../../../docs/lints/SW0904.md"),
+    include_str!("../../../../docs/lints/SW0905.md"),
+    include_str!("../../../../docs/lints/SW0906.md"),
+    include_str!("../../../../docs/lints/SW0907.md"),
+    include_str!("../../../../docs/lints/SW0908.md"),
+    include_str!("../../../../docs/lints/SW0909.md"),
+    include_str!("../../../../docs/lints/SW0910.md"),
+    include_str!("../../../../docs/lints/SW0911.md"),
+    include_str!("../../../../docs/lints/SW0912.md"),
+    include_str!("../../../../docs/lints/SW0913.md"),
+    include_str!("../../../../docs/lints/SW0914.md"),
+    include_str!("../../../../docs/lints/SW0915.md"),
+    include_str!("../../../../docs/lints/SW0916.md"),
+    include_str!("../../../../docs/lints/SW0917.md"),
+    include_str!("../../../../docs/lints/SW0918.md"),
+    include_str!("../../../../docs/lints/SW0919.md"),
+    include_str!("../../../../docs/lints/SW0920.md"),
+    include_str!("../../../../docs/lints/SW0921.md"),
+    include_str!("../../../../docs/lints/SW0922.md"),
+    include_str!("../../../../docs/lints/SW0923.md"),
+    include_str!("../../../../docs/lints/SW0924.md"),
+    include_str!("../../../../docs/lints/SW0925.md"),
 ];
 
 /// Whether a word is meant as a code.
@@ -34,6 +69,12 @@ pub fn run(code: &str) -> Result<Answer, Failure> {
     };
     out::print(&format!("{STRONG}{heading}{STRONG:#}\n\n{}\n", readable(body)))?;
     Ok(Answer::Yes)
+}
+
+/// The title and the page of a code.
+pub fn about(code: &str) -> Option<(&'static str, &'static str)> {
+    let (heading, body) = section(code)?;
+    Some((heading.split_once(": ").map_or(heading, |(_, title)| title), body))
 }
 
 fn section(code: &str) -> Option<(&'static str, &'static str)> {
@@ -68,7 +109,7 @@ mod tests {
 
     #[test]
     fn every_code_can_be_explained() {
-        for (code, title) in codes::ALL.iter().chain(analysis::codes::ALL) {
+        for (code, title) in codes::ALL.iter().chain(analysis::codes::ALL).chain(analysis::foreign::codes::ALL) {
             assert!(is_code(code.0));
             let (heading, body) = section(code.0).unwrap_or_else(|| panic!("{} is not on the page", code.0));
             assert_eq!(heading, format!("{}: {title}", code.0));

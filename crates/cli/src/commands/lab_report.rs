@@ -6,7 +6,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use segwall_core::analysis;
 use segwall_core::ruleset::At;
-use segwall_lab::{Difference, FlowText, ProofReport, Report};
+use segwall_lab::{Difference, FlowText, ProofReport, Report, Tried};
 
 use super::grid::{self, Mark};
 use crate::draw::FINDINGS_SHOWN_MAX;
@@ -54,7 +54,12 @@ fn proof(text: &mut String, proof: &ProofReport, file: &str) {
             Some(line) => writeln!(text, "  declared: {} --> {}:{line}", one.declared, Escaped(file)),
             None => writeln!(text, "  declared: {}", one.declared),
         };
-        let _ = writeln!(text, "  loaded:   {}\n", one.found);
+        let _ = writeln!(text, "  loaded:   {}", one.found);
+        let _ = match &one.kernel {
+            Tried::Confirmed => writeln!(text, "  kernel:   the same, when this packet was sent\n"),
+            Tried::Contradicted(how) => writeln!(text, "  kernel:   otherwise: {how}\n"),
+            Tried::Unsent(why) => writeln!(text, "  kernel:   not sent: {why}\n"),
+        };
     }
     for why in &proof.undetermined {
         let _ = writeln!(text, "undetermined: {}", Escaped(why));

@@ -1,8 +1,13 @@
 //! The commands, one file each.
 
+mod audit;
+mod audit_text;
+mod blast;
 mod check;
 mod completions;
 mod diagram;
+mod diff;
+mod diff_text;
 mod docs;
 mod explain;
 mod explain_code;
@@ -17,12 +22,15 @@ mod lab_report;
 mod lab_shell;
 mod man;
 mod matrix;
+mod matrix_service;
 mod pages;
 mod prove;
 mod render;
 mod schema;
 
 use clap::Subcommand;
+
+pub use explain_code::about;
 
 use crate::exit::{Answer, Failure};
 
@@ -32,10 +40,13 @@ pub enum Command {
     Init(init::Args),
     Check(check::Args),
     Matrix(matrix::Args),
+    Diff(diff::Args),
     Explain(explain::Args),
+    Blast(blast::Args),
     Docs(docs::Args),
     Diagram(diagram::Args),
     Prove(prove::Args),
+    Audit(audit::Args),
     Import(import::Args),
     Render(render::Args),
     Lab(lab::Args),
@@ -50,10 +61,13 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(args),
         Command::Matrix(args) => matrix::run(args),
+        Command::Diff(args) => diff::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Blast(args) => blast::run(args),
         Command::Docs(args) => docs::run(args),
         Command::Diagram(args) => diagram::run(args),
         Command::Prove(args) => prove::run(args),
+        Command::Audit(args) => audit::run(args),
         Command::Import(args) => import::run(args),
         Command::Render(args) => render::run(args),
         Command::Lab(args) => lab::run(args),

@@ -82,7 +82,7 @@ pub struct Difference {
 pub const NOT_COVERED: [&str; 4] = [
     "traffic that stays on the wire inside one segment",
     "a false address behind its own interface",
-    "bridges, tc, XDP and IPVS",
+    "frames that a bridge or a switch passes on by itself",
     "what is loaded after this proof",
 ];
 /// Rules of one difference that are shown.
@@ -113,7 +113,8 @@ pub fn compare(checked: &Checked, rulesets: Vec<PathBuf>) -> Result<(Answer, Dat
     if rulesets.is_empty() {
         programs.push(foreign::kernel()?);
         against.push("the kernel".to_owned());
-        reasons.extend(segwall_host::others::filters());
+        let interfaces: Vec<&str> = checked.ruleset.interfaces.iter().map(|one| one.name.as_str()).collect();
+        reasons.extend(segwall_host::others::filters(&interfaces));
     }
     for path in rulesets {
         let rules = foreign::read(path)?;

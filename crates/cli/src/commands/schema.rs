@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{check, explain, import, lab, matrix, prove, render};
+use super::{audit, blast, check, diff, explain, import, lab, matrix, prove, render};
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
 
@@ -20,7 +20,10 @@ pub struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
+    Audit,
+    Blast,
     Check,
+    Diff,
     Explain,
     Import,
     Lab,
@@ -40,7 +43,10 @@ pub fn run(args: &Args) -> Result<Answer, Failure> {
 
 fn shape(output: Output) -> Schema {
     match output {
+        Output::Blast => schema_for!(Envelope<blast::Data>),
+        Output::Audit => schema_for!(Envelope<audit::Data>),
         Output::Check => schema_for!(Envelope<check::Data>),
+        Output::Diff => schema_for!(Envelope<diff::Data>),
         Output::Explain => schema_for!(Envelope<explain::Data>),
         Output::Import => schema_for!(Envelope<import::Data>),
         Output::Lab => schema_for!(Envelope<lab::Data>),

@@ -105,14 +105,17 @@ fn no_path_belongs_to_one_machine() {
 
 #[test]
 fn lock_file_names_the_public_registry_only() {
-    let lock = files().iter().find(|file| file.path == "Cargo.lock").expect("committed");
-    let faults = (1..)
-        .zip(lock.text.lines())
-        .filter(|(_, line)| {
-            line.starts_with("source = ")
-                && *line != "source = \"registry+https://github.com/rust-lang/crates.io-index\""
-        })
-        .map(|(number, line)| at(lock, number, line))
+    let locks: Vec<&File> = files().iter().filter(|file| file.path.ends_with("Cargo.lock")).collect();
+    assert_eq!(locks.len(), 2, "the workspace's and the fuzzer's");
+    let is_elsewhere = |line: &str| {
+        line.starts_with("source = ") && line != "source = \"registry+https://github.com/rust-lang/crates.io-index\""
+    };
+    let lines = |lock: &'static File| (1..).zip(lock.text.lines()).map(move |(number, line)| (lock, number, line));
+    let faults = locks
+        .into_iter()
+        .flat_map(lines)
+        .filter(|(_, _, line)| is_elsewhere(line))
+        .map(|(lock, number, line)| at(lock, number, line))
         .collect();
     none("dependencies from elsewhere", faults);
 }

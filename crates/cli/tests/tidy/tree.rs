@@ -33,7 +33,8 @@ fn walk(dir: &Path, prefix: &str, files: &mut Vec<File>) {
         let entry = entry.expect("readable");
         let name = entry.file_name().into_string().expect("file names are UTF-8");
         let kind = entry.file_type().expect("known");
-        if MADE.contains(&name.as_str()) {
+        // The fuzzer's inputs are what no person would write.
+        if MADE.contains(&name.as_str()) || (prefix == "fuzz" && name == "corpus") {
             continue;
         }
         let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };

@@ -9,10 +9,11 @@ macro_rules! codes {
             pub const $name: Code = Code($code);
         )*
 
-        /// Every code of analysis with its title, in order.
+        /// Every code of this list with its title, in order.
         pub const ALL: &[(Code, &str)] = &[$(($name, $title)),*];
     };
 }
+pub(super) use codes;
 
 codes! {
     EXPECT_FAILED = "SW0801", "a claim that does not hold";
@@ -21,4 +22,14 @@ codes! {
     LIMIT_USELESS = "SW0804", "a limit that limits nothing";
     FORWARD_REFUSED = "SW0805", "a port forward that drops take away whole";
     UNDECIDED = "SW0806", "a claim too large to decide";
+    RULE_COVERED = "SW0807", "a rule that others cover";
+    ANY_TO_ANY = "SW0808", "an accept that joins all segments";
+    MANAGEMENT_OPEN = "SW0809", "management that others reach";
+    TIME_UNREACHABLE = "SW0810", "a time server that the segment may not reach";
+    NAT_UNUSED = "SW0811", "masquerading that no flow uses";
+    FORWARD_TO_POOL = "SW0812", "a port forward to an address that changes hands";
+    ENDS_SOON = "SW0813", "a rule that ends soon";
+    IPV6_GAP = "SW0814", "a drop that IPv6 goes around";
+    WIDER_THAN_CLAIMED = "SW0815", "an accept wider than the claims about it";
+    END_REFUSED = "SW0816", "an end of an accept that drops take away";
 }

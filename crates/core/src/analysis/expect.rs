@@ -1,134 +1,125 @@
-//! Claims: every `[[expect]]` is decided over all classes of flows and all times.
+//! Claims: every `[[expect]]` is decided for all packets and all times, by sets.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
+use segwall_packetset::{Flow, GaveUp, Set};
 
-use segwall_packetset::{Flow, Place};
-
-use super::classes::{Classes, Question};
+use super::always::targets::says_same;
+use super::always::{Always, TRANSLATION};
 use super::codes;
-use super::domain::{Ground, places};
-use super::questions::{Claim, each_question};
+use super::domain::places;
 use super::words::{flow_words, time_words};
 use crate::diag::Diagnostic;
-use crate::policy::{Expect, Policy, Verdict, Zone};
-use crate::ruleset::{At, Dst, Path, Reason, Ruleset, Side};
+use crate::policy::{End, Expect, Policy, Verdict, Zone};
+use crate::ruleset::{At, Reason, Ruleset};
 
-/// A claim about more combinations than this in one pair of places is not decided.
-const COMBINATIONS_MAX: usize = 2_000_000;
-
-/// What breaks a claim.
-enum Broken {
-    Flow(Flow, At),
-    TooLarge,
+/// What a claim comes to.
+enum Outcome {
+    Holds,
+    /// No packet is what it speaks of.
+    Empty,
+    Broken(Flow, At),
 }
 
 /// Decides every claim.
-pub(super) fn check(policy: &Policy, ground: &Ground<'_>, at: At, found: &mut Vec<Diagnostic>) {
-    if policy.expects.is_empty() {
-        return;
-    }
-    let mut reach = BTreeMap::new();
+pub(super) fn check(policy: &Policy, always: &mut Always<'_>, at: At, found: &mut Vec<Diagnostic>) {
     for expect in &policy.expects {
-        found.extend(decide(ground, expect, at, &mut reach));
-    }
-}
-
-fn decide(
-    ground: &Ground<'_>,
-    expect: &Expect,
-    at: At,
-    reach: &mut BTreeMap<Place, BTreeSet<Place>>,
-) -> Option<Diagnostic> {
-    let ruleset = &*ground.ruleset;
-    let drops = expect.verdict != Verdict::Accept;
-    let claim = Claim { from: &expect.from, to: &expect.to, services: expect.services.as_deref(), whole_box: drops };
-    // Where no rule accepts anything, a claim of a drop holds without a look.
-    if drops {
-        for input in expect.from.iter().flat_map(|end| places(ruleset, end.zone)) {
-            reach.entry(input).or_insert_with(|| accepted_outputs(ruleset, input));
-        }
-    }
-    let wanted = |input, output| !drops || reach.get(&input).is_some_and(|outputs| outputs.contains(&output));
-    let mut any_flow = false;
-    let broken = each_question(ground, claim, wanted, |question| match look(ruleset, &question, at, drops) {
-        Ok(seen) => {
-            any_flow |= seen;
-            ControlFlow::Continue(())
-        }
-        Err(broken) => ControlFlow::Break(broken),
-    });
-    match broken {
-        ControlFlow::Continue(()) if drops || any_flow => None,
-        ControlFlow::Continue(()) => Some(
-            Diagnostic::error(codes::EXPECT_FAILED, expect.span, "no packet can be what this claim speaks of")
-                .label("claims an accept")
-                .help("look at the address families of both ends, and at ICMP messages that open no connection"),
-        ),
-        ControlFlow::Break(Broken::TooLarge) => Some(
-            Diagnostic::warning(codes::UNDECIDED, expect.span, "this claim is about too many combinations to decide")
-                .help("split it: fewer ends or services in each claim"),
-        ),
-        ControlFlow::Break(Broken::Flow(flow, when)) => Some(failed(ruleset, expect, flow, when, at)),
-    }
-}
-
-/// Whether the claim's question has flows at all, or what breaks it.
-fn look(ruleset: &Ruleset, question: &Question, at: At, drops: bool) -> Result<bool, Broken> {
-    let classes = Classes::of(ruleset, question, at);
-    let count = [classes.src.len(), classes.dst.len(), classes.services.len(), classes.instants.len()];
-    if count.iter().try_fold(1usize, |all, one| all.checked_mul(*one)).is_none_or(|all| all > COMBINATIONS_MAX) {
-        return Err(Broken::TooLarge);
-    }
-    let mut any = false;
-    for combination in classes.combinations(ruleset, question) {
-        any = true;
-        for when in &classes.instants {
-            let accepted = |flow: &Flow| ruleset.eval(flow, *when).verdict == Verdict::Accept;
-            let broken = if drops {
-                combination.flows().find(accepted)
-            } else if combination.flows().any(|flow| accepted(&flow)) {
-                // What reaches its target through a port forward reaches it.
-                None
-            } else {
-                combination.flows().next()
-            };
-            if let Some(flow) = broken {
-                return Err(Broken::Flow(flow, *when));
+        let finding = match decide(always, expect) {
+            Ok(Outcome::Holds) => continue,
+            Ok(Outcome::Empty) => {
+                Diagnostic::error(codes::EXPECT_FAILED, expect.span, "no packet can be what this claim speaks of")
+                    .label("claims an accept")
+                    .help("look at the address families of both ends, and at ICMP messages that open no connection")
             }
-        }
+            Ok(Outcome::Broken(flow, when)) => failed(always.ruleset(), expect, flow, when, at),
+            Err(GaveUp { .. }) => {
+                Diagnostic::warning(codes::UNDECIDED, expect.span, "this claim is about too much to decide")
+                    .help("split it: fewer ends or services in each claim")
+            }
+        };
+        found.push(finding);
     }
-    Ok(any)
 }
 
-/// Where some rule accepts something from a place.
-fn accepted_outputs(ruleset: &Ruleset, input: Place) -> BTreeSet<Place> {
-    let mut outputs = BTreeSet::new();
-    for (rule, flow_box) in ruleset.boxes_from(input) {
-        if ruleset.rules[rule].verdict != Verdict::Accept {
-            continue;
-        }
-        let side = match flow_box.path {
-            Path::Input { .. } => {
-                outputs.insert(Place::Gateway);
+fn decide(always: &mut Always<'_>, expect: &Expect) -> Result<Outcome, GaveUp> {
+    let drops = expect.verdict != Verdict::Accept;
+    let services = always.services(expect.services.as_deref())?;
+    let targets: Vec<Set> = expect
+        .to
+        .iter()
+        .map(|end| {
+            let beyond = always.beyond(end)?;
+            always.space.intersect(beyond, services)
+        })
+        .collect::<Result<_, _>>()?;
+    let mut any = false;
+    for source in &expect.from {
+        for input in places(always.ruleset(), source.zone) {
+            let entry = always.entry(input)?;
+            if drops && entry.accepted.is_empty() {
                 continue;
             }
-            Path::Forward { output, .. } | Path::Output { output } => output,
-        };
-        // Only addresses of the box itself are meant by its own.
-        debug_assert!(flow_box.dst != Dst::Own, "own addresses are for the input hook");
-        match side {
-            Side::One(id) => {
-                outputs.insert(Place::Interface(id));
-            }
-            Side::Segments => outputs.extend(places(ruleset, Zone::Segments)),
-            Side::Any => {
-                outputs.extend(places(ruleset, Zone::Segments));
-                outputs.extend(places(ruleset, Zone::Internet));
+            let from = always.sources(input, source)?;
+            let (possible, accepted) =
+                (always.space.intersect(entry.possible, from)?, always.space.intersect(entry.accepted, from)?);
+            for (target, beyond) in expect.to.iter().zip(&targets) {
+                let Meant { direct, forwarded } = meant(always, expect, input, (source, target), (*beyond, services))?;
+                let mut look = |always: &mut Always<'_>, asked: Set, through: &[_]| -> Result<Option<_>, GaveUp> {
+                    let yes = always.space.intersect(accepted, asked)?;
+                    if drops {
+                        return always.example(input, yes);
+                    }
+                    // What reaches its target through a port forward reaches it.
+                    let all = always.space.intersect(possible, asked)?;
+                    any |= !all.is_empty();
+                    let reached = always.space.exists(yes, through)?;
+                    let missed = always.space.minus(all, reached)?;
+                    always.example(input, missed)
+                };
+                let broken = match look(always, forwarded, &[])? {
+                    None => look(always, direct, &TRANSLATION)?,
+                    broken => broken,
+                };
+                if let Some((flow, when)) = broken {
+                    return Ok(Outcome::Broken(flow, when));
+                }
             }
         }
     }
-    outputs
+    Ok(if drops || any { Outcome::Holds } else { Outcome::Empty })
+}
+
+/// The packets from a place that a pair of ends means.
+struct Meant {
+    /// As they are delivered.
+    direct: Set,
+    /// What port forwards make of those to the box.
+    forwarded: Set,
+}
+
+fn meant(
+    always: &mut Always<'_>,
+    expect: &Expect,
+    input: segwall_packetset::Place,
+    (source, target): (&End, &End),
+    (beyond, services): (Set, Set),
+) -> Result<Meant, GaveUp> {
+    let whole_box = expect.verdict != Verdict::Accept;
+    if target.zone == Zone::Gateway {
+        if source.zone == Zone::Gateway {
+            return Ok(Meant { direct: Set::EMPTY, forwarded: Set::EMPTY });
+        }
+        let direct = always.to_box(input, target, whole_box)?;
+        return Ok(Meant {
+            direct: always.space.intersect(direct, services)?,
+            forwarded: always.through_box(input, target, whole_box, expect.services.as_deref())?,
+        });
+    }
+    let direct = if says_same(source, target) {
+        beyond
+    } else {
+        let elsewhere = always.elsewhere(input)?;
+        always.space.intersect(beyond, elsewhere)?
+    };
+    Ok(Meant { direct, forwarded: Set::EMPTY })
 }
 
 fn failed(ruleset: &Ruleset, expect: &Expect, flow: Flow, when: At, at: At) -> Diagnostic {

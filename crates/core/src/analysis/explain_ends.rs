@@ -6,7 +6,7 @@ use segwall_packetset::{AddrRange, PortRange, proto};
 
 use super::domain::zone_of;
 use crate::policy::{
-    End, Policy, Ports, SegmentId, Service, Zone, built_in_service, built_in_service_names, icmp_named,
+    End, NamedService, Policy, Ports, SegmentId, Service, Zone, built_in_service, built_in_service_names, icmp_named,
 };
 use crate::ruleset::Ruleset;
 use crate::source::Span;
@@ -119,22 +119,23 @@ pub(super) fn read_services(policy: &Policy, words: &str) -> Result<Option<Vec<S
         if matches!(word, "any" | "all" | "everything") {
             return Ok(None);
         }
-        if let Some(named) = policy.services.iter().find(|named| named.name == word) {
-            services.extend(&named.services);
-        } else if let Some(known) = built_in_service(word).or_else(|| written(word)) {
-            services.extend(known);
-        } else {
-            let names = policy
-                .services
-                .iter()
-                .map(|named| named.name.as_str())
-                .chain(built_in_service_names().map(|(name, _)| name));
-            let help = nearest(word, names)
-                .unwrap_or_else(|| "a service's name, `tcp/443`, `udp/5000-5010`, `ping`, `any`".to_owned());
-            return Err(Misunderstood::new(format!("`{word}` is no service"), help));
-        }
+        services.extend(read_service(&policy.services, word)?);
     }
     Ok(Some(services))
+}
+
+/// What one word stands for: a name of the file's own, a built-in one, or `tcp/443`.
+pub(super) fn read_service(own: &[NamedService], word: &str) -> Result<Vec<Service>, Misunderstood> {
+    if let Some(named) = own.iter().find(|named| named.name == word) {
+        return Ok(named.services.clone());
+    }
+    if let Some(known) = built_in_service(word).or_else(|| written(word)) {
+        return Ok(known);
+    }
+    let names = own.iter().map(|named| named.name.as_str()).chain(built_in_service_names().map(|(name, _)| name));
+    let help = nearest(word, names)
+        .unwrap_or_else(|| "a service's name, `tcp/443`, `udp/5000-5010`, `ping`, `any`".to_owned());
+    Err(Misunderstood::new(format!("`{word}` is no service"), help))
 }
 
 /// `tcp/443`, `udp/5000-5010`, `icmp/8`, `icmp/echo-request`, `proto/47`.

@@ -1,15 +1,44 @@
-//! A segment's hosts are told of a resolver that the rules do not let them ask.
+//! A segment's hosts are told of a resolver or a time server that the rules do not let them ask.
 
 use std::net::IpAddr;
 
 use segwall_packetset::{Family, Flow, Header, InterfaceId, Place, proto};
 
 use super::times::instants;
-use crate::diag::Diagnostic;
-use crate::policy::{Policy, Segment, ServerRef, Verdict, codes};
+use crate::analysis::codes::TIME_UNREACHABLE;
+use crate::diag::{Code, Diagnostic};
+use crate::policy::{Policy, Segment, SegmentDhcp, ServerRef, Verdict, codes};
 use crate::ruleset::{At, Interface, Origin, Reason, Ruleset};
+use crate::source::Span;
 
-const DNS_PORT: u16 = 53;
+/// What hosts are told of.
+struct Told {
+    code: Code,
+    /// The key in `dhcp`, and the service's name.
+    key: &'static str,
+    port: u16,
+    to_do: &'static str,
+    servers: fn(&SegmentDhcp) -> &Vec<ServerRef>,
+    place: fn(&SegmentDhcp) -> Span,
+}
+
+const DNS: Told = Told {
+    code: codes::RESOLVER_UNREACHABLE,
+    key: "dns",
+    port: 53,
+    to_do: "resolve names",
+    servers: |dhcp| &dhcp.dns,
+    place: |dhcp| dhcp.dns_span,
+};
+
+const NTP: Told = Told {
+    code: TIME_UNREACHABLE,
+    key: "ntp",
+    port: 123,
+    to_do: "ask for the time",
+    servers: |dhcp| &dhcp.ntp,
+    place: |dhcp| dhcp.ntp_span,
+};
 
 /// Any port from which hosts ask (RFC 6056).
 const CLIENT_PORT: u16 = 49_152;
@@ -18,17 +47,27 @@ const CLIENT_PORT: u16 = 49_152;
 /// the box itself.
 #[must_use]
 pub fn resolvers(policy: &Policy, ruleset: &Ruleset, at: At) -> Vec<Diagnostic> {
+    unreachable(policy, ruleset, at, &DNS)
+}
+
+/// The same of time servers (SW0810).
+#[must_use]
+pub(super) fn time_servers(policy: &Policy, ruleset: &Ruleset, at: At) -> Vec<Diagnostic> {
+    unreachable(policy, ruleset, at, &NTP)
+}
+
+fn unreachable(policy: &Policy, ruleset: &Ruleset, at: At, told: &Told) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for ((id, interface), segment) in ruleset.interface_ids().zip(&policy.segments) {
         let Some(dhcp) = &segment.dhcp else { continue };
-        for server in &dhcp.dns {
+        for server in (told.servers)(dhcp) {
             let addresses = match server {
                 ServerRef::Gateway => interface.addresses.clone(),
                 ServerRef::Addresses(addresses) => addresses.clone(),
             };
-            let refused = addresses.iter().find_map(|resolver| refusal(ruleset, id, segment, *resolver, at));
+            let refused = addresses.iter().find_map(|server| refusal(ruleset, (id, segment), *server, told.port, at));
             if let Some(refused) = refused {
-                found.push(finding(policy, ruleset, segment, &refused, at));
+                found.push(finding(policy, ruleset, segment, &refused, told, at));
             }
         }
     }
@@ -36,7 +75,13 @@ pub fn resolvers(policy: &Policy, ruleset: &Ruleset, at: At) -> Vec<Diagnostic> 
 }
 
 /// A query that never gets through, if one of those that hosts send to the resolver does not.
-fn refusal(ruleset: &Ruleset, id: InterfaceId, segment: &Segment, resolver: IpAddr, at: At) -> Option<Flow> {
+fn refusal(
+    ruleset: &Ruleset,
+    (id, segment): (InterfaceId, &Segment),
+    resolver: IpAddr,
+    dport: u16,
+    at: At,
+) -> Option<Flow> {
     let interface = ruleset.interface(id);
     let family = Family::of(resolver);
     let own = interface.addresses.contains(&resolver);
@@ -52,7 +97,7 @@ fn refusal(ruleset: &Ruleset, id: InterfaceId, segment: &Segment, resolver: IpAd
         proto: proto::UDP,
         src,
         dst: resolver,
-        header: Header::Ports { sport: CLIENT_PORT, dport: DNS_PORT },
+        header: Header::Ports { sport: CLIENT_PORT, dport },
         sent: None,
     };
     clients(interface, segment, family).into_iter().map(query).find(|flow| !ever_accepted(ruleset, flow, at))
@@ -91,22 +136,25 @@ fn ever_accepted(ruleset: &Ruleset, flow: &Flow, at: At) -> bool {
         && instants(ruleset, &speaking, at).into_iter().any(|at| matches!(at, At::Instant(_)) && accepted(at))
 }
 
-fn finding(policy: &Policy, ruleset: &Ruleset, segment: &Segment, flow: &Flow, at: At) -> Diagnostic {
-    let span = segment.dhcp.as_ref().map_or(segment.span, |dhcp| dhcp.dns_span);
-    let message = format!("`{}` is told to resolve names at {}, but may not reach it", segment.name, flow.dst);
-    let found = Diagnostic::warning(codes::RESOLVER_UNREACHABLE, span, message)
-        .label("never reached with udp/53")
-        .witness(*flow);
+fn finding(policy: &Policy, ruleset: &Ruleset, segment: &Segment, flow: &Flow, told: &Told, at: At) -> Diagnostic {
+    let Told { key, port, to_do, .. } = told;
+    let span = segment.dhcp.as_ref().map_or(segment.span, told.place);
+    let message = format!("`{}` is told to {to_do} at {}, but may not reach it", segment.name, flow.dst);
+    let found =
+        Diagnostic::warning(told.code, span, message).label(format!("never reached with udp/{port}")).witness(*flow);
     let decision = ruleset.eval(flow, at);
     if let Reason::Rule(index) = decision.reason
         && let (Origin::Written(_), Some(rule)) = (ruleset.rules[index].origin, ruleset.rules[index].span)
     {
-        let help = format!("leave DNS out of what the {} covers, or name another resolver", decision.verdict.word());
+        let help = format!("leave {key} out of what the {} covers, or name another server", decision.verdict.word());
         return found.also(rule, format!("this {} covers it", decision.verdict.word())).help(help);
     }
     let help = match end_of(policy, ruleset, flow) {
         Some(end) => {
-            format!("add [[accept]] from = \"{}\", to = \"{end}\", service = \"dns\"; `dns` adds no rule", segment.name)
+            format!(
+                "add [[accept]] from = \"{}\", to = \"{end}\", service = \"{key}\"; `{key}` adds no rule",
+                segment.name
+            )
         }
         None => "there is no way to it: it lies in no segment, and there is no uplink".to_owned(),
     };

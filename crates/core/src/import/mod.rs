@@ -9,6 +9,7 @@
 //! two differ is listed with a packet that shows it.
 
 mod addresses;
+mod behind;
 mod boxes;
 mod class_sets;
 mod classes;

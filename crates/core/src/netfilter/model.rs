@@ -6,6 +6,7 @@
 
 use segwall_packetset::Field;
 
+use super::script::Script;
 use crate::source::Span;
 
 /// Tables that hold at the same time, from one source: a kernel, a file, a script.
@@ -15,6 +16,8 @@ pub struct Program {
     pub tables: Vec<Table>,
     /// What was read and is not part of a table, in order: for people.
     pub notes: Vec<Note>,
+    /// How a script comes to these tables; `None` where they are there at once.
+    pub script: Option<Script>,
 }
 
 /// Something about the source that is not a rule.

@@ -226,6 +226,8 @@ pub struct SegmentDhcp {
     pub dns_span: Span,
     /// Time servers.
     pub ntp: Vec<ServerRef>,
+    /// The place of `ntp`, or all of it where it names no time server.
+    pub ntp_span: Span,
     /// Domain name.
     pub domain: Option<String>,
     /// Further options by number.

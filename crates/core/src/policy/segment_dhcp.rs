@@ -53,13 +53,14 @@ pub(super) fn read<'d>(
     }
     let dns_span = table.get("dns").map_or(table.span, span_of);
     let dns = servers(&table, "dns", env, faults);
+    let ntp_span = table.get("ntp").map_or(table.span, span_of);
     let ntp = servers(&table, "ntp", env, faults);
     let domain = table.text("domain", faults).and_then(|text| domain(text, faults));
     let options = options(&table, faults);
     let lease_s =
         table.text("lease", faults).and_then(|text| duration_s(text, "lease", LEASE_S_MIN..=LEASE_S_MAX, faults));
     let pool = pool.map(|(range, _)| range);
-    Some(SegmentDhcp { pool, dns, dns_span, ntp, domain, options, lease_s, span: span_of(value) })
+    Some(SegmentDhcp { pool, dns, dns_span, ntp, ntp_span, domain, options, lease_s, span: span_of(value) })
 }
 
 fn pool(text: Text<'_>, segment: &Segment, whole: bool, faults: &mut Faults<'_>) -> Option<AddrRange> {

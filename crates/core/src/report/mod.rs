@@ -13,6 +13,7 @@ mod network;
 mod plain;
 mod proof;
 mod reach;
+pub mod sarif;
 mod sections;
 mod sections_addresses;
 mod sections_rules;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::reach::{Reach, reach};
 use crate::analysis::{Matrix, check, codes, flow_words, matrix, with_stand_ins};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Witness};
 use crate::policy::{Expect, Policy, Verdict};
 use crate::ruleset::{At, Rule, Ruleset};
 use crate::source::Source;
@@ -81,7 +81,7 @@ pub fn network<'n>(policy: &'n Policy, ruleset: &'n Ruleset, source: &'n Source,
 
 /// The finding without its instant: a page has no date.
 fn failed(ruleset: &Ruleset, now: Timestamp, expect: &Expect, finding: &Diagnostic) -> Claim {
-    let Some(flow) = &finding.witness else {
+    let Some(Witness::Flow(flow)) = &finding.witness else {
         return Claim::Fails { how: finding.message.clone(), lines: Vec::new() };
     };
     let wants_accept = expect.verdict == Verdict::Accept;

@@ -39,16 +39,20 @@ pub fn iptables_save(choices: &mut dyn FnMut(u64) -> u64, rules: usize, chains: 
 fn rule(dice: &mut Dice<'_>, text: &mut String, names: &[String], at: usize) {
     let later = names.len().saturating_sub((at + 1).max(BUILT_IN.len()));
     let jump = later > 0 && dice.one_in(4);
-    if !dice.one_in(3) {
+    // A chain of one's own is reached by jumps that narrowed already; elsewhere no rule is for everybody everywhere, lest
+    // it decides alone.
+    let own = at >= BUILT_IN.len();
+    let sides = if own { dice.below(5) } else { dice.below(3) };
+    if matches!(sides, 0 | 2) {
         let _ = write!(text, " -s {}", network(dice));
     }
-    if !dice.one_in(3) {
+    if matches!(sides, 0 | 1) {
         let _ = write!(text, " -d {}", network(dice));
     }
     if names[at] != "OUTPUT" && dice.one_in(4) {
         let _ = write!(text, " -i eth{}", dice.below(8));
     }
-    let protocol = ["tcp", "udp", "icmp", ""][dice.below(4)];
+    let protocol = ["tcp", "udp", "icmp", ""][dice.below(if sides < 3 { 4 } else { 3 })];
     match protocol {
         "tcp" | "udp" => ports(dice, text, protocol),
         "icmp" => text.push_str(" -p icmp -m icmp --icmp-type 8"),
@@ -85,14 +89,14 @@ fn rule(dice: &mut Dice<'_>, text: &mut String, names: &[String], at: usize) {
     let _ = writeln!(text, " -j {}", dice.of(&targets));
 }
 
+/// A site, a network of it or a host in that: rules name the same ones again and again.
 fn network(dice: &mut Dice<'_>) -> String {
-    let length = *dice.of(&[32, 32, 24, 24, 16]);
-    let host = match length {
-        32 => format!("{}.{}", dice.below(256), dice.below(256)),
-        24 => format!("{}.0", dice.below(256)),
-        _ => "0.0".to_owned(),
-    };
-    format!("10.{}.{host}/{length}", dice.below(32))
+    let (site, net) = (dice.below(16), dice.below(8));
+    match *dice.of(&[32, 32, 24, 24, 16]) {
+        32 => format!("10.{site}.{net}.{}/32", 1 + dice.below(10)),
+        24 => format!("10.{site}.{net}.0/24"),
+        _ => format!("10.{site}.0.0/16"),
+    }
 }
 
 fn ports(dice: &mut Dice<'_>, text: &mut String, protocol: &str) {

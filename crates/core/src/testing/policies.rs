@@ -188,6 +188,7 @@ fn random_dhcp(dice: &mut Dice, segment: &Segment, at: usize, hosts: &[Host]) ->
         dns,
         dns_span: Span::default(),
         ntp: if dice.one_in(2) { vec![ServerRef::Gateway] } else { Vec::new() },
+        ntp_span: Span::default(),
         domain: None,
         options: BTreeMap::new(),
         lease_s: None,

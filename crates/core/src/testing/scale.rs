@@ -5,8 +5,8 @@ use std::fmt::Write;
 /// VLANs on one trunk.
 const VLANS_PER_TRUNK: usize = 4000;
 
-/// A policy of `segments` segments as text: each reaches ten others on three services, the first is management and
-/// reaches all. At most 65,536.
+/// A policy of `segments` segments as text: each reaches ten others on three services, the first is management, reaches all
+/// and is reached by none. At most 65,536.
 #[must_use]
 pub fn scale_policy(segments: usize) -> String {
     let name = |at: usize| if at == 0 { "management".to_owned() } else { format!("s{at}") };
@@ -27,8 +27,11 @@ pub fn scale_policy(segments: usize) -> String {
     text.push_str("\n[[accept]]\nfrom = \"management\"\nto = \"gateway\"\nservice = \"ssh\"\n");
     text.push_str("\n[[accept]]\nfrom = \"management\"\nto = \"any\"\n");
     for at in 1..segments {
-        let others = (1..segments.min(11)).map(|step| format!("\"{}\"", name((at + step) % segments)));
-        let others: Vec<String> = others.collect();
+        let others = (1..(segments - 1).min(11)).map(|step| (at - 1 + step) % (segments - 1) + 1);
+        let others: Vec<String> = others.map(|other| format!("\"{}\"", name(other))).collect();
+        if others.is_empty() {
+            continue;
+        }
         write!(
             text,
             "\n[[accept]]\nfrom = \"{}\"\nto = [{}]\nservice = [\"https\", \"tcp/5432\", \"udp/53\"]\n",

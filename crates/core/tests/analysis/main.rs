@@ -1,6 +1,8 @@
 //! What analysis says, compared with the oracle and with what people expect of the example policies.
 
+mod blast;
 mod explain;
+mod foreign;
 mod matrix;
 mod pages;
 

@@ -27,8 +27,11 @@ pub fn notes(source: &Source, program: &Program) -> Vec<String> {
 
 /// The notes of a kind.
 pub fn of_kind(source: &Source, program: &Program, kind: NoteKind) -> Vec<String> {
-    let only =
-        Program { tables: Vec::new(), notes: program.notes.iter().filter(|n| n.kind == kind).cloned().collect() };
+    let only = Program {
+        tables: Vec::new(),
+        notes: program.notes.iter().filter(|n| n.kind == kind).cloned().collect(),
+        script: None,
+    };
     notes(source, &only)
 }
 

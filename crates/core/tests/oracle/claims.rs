@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 use segwall_core::analysis::{check, codes, explain, matrix};
+use segwall_core::diag::Witness;
 use segwall_core::policy::{End, Expect, Rule, Verdict, Zone};
 use segwall_core::ruleset::{At, Origin, Reason, Ruleset};
 use segwall_core::testing::{Seeded, random_policy, to_toml};
@@ -143,7 +144,7 @@ fn an_explanation_holds_for_every_flow_of_its_question() {
 #[test]
 fn a_claim_that_holds_is_broken_by_no_packet() {
     let tapes = proptest::collection::vec(any::<u32>(), 0..400);
-    let (held, failed) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let (held, failed, shown) = (std::cell::Cell::new(0), std::cell::Cell::new(0), std::cell::Cell::new(0));
     let outcome = runner(1_500).run(&(tapes, any::<u64>()), |(tape, seed)| {
         let mut tape = Tape(tape.iter());
         let mut policy = random_policy(&mut |bound| tape.below(bound));
@@ -160,6 +161,19 @@ fn a_claim_that_holds_is_broken_by_no_packet() {
         let findings = check(&policy, &ruleset, At::Instant(now));
         let broken =
             |expect: &Expect| findings.iter().find(|f| f.code == codes::EXPECT_FAILED && f.span == expect.span);
+        for finding in findings.iter().filter(|finding| finding.code == codes::EXPECT_FAILED) {
+            let Some(Witness::Flow(flow)) = finding.witness else { continue };
+            let claim = policy.expects.iter().find(|expect| expect.span == finding.span).expect("a claim's");
+            let wanted = claim.verdict == Verdict::Accept;
+            let breaks = |at: &At| (ruleset.eval(&flow, *at).verdict == Verdict::Accept) != wanted;
+            prop_assert!(
+                instants_after(&ruleset, now).any(|at| breaks(&at)),
+                "{flow:?} is said to break {claim:#?} and never does: {} in\n{}",
+                finding.message,
+                to_toml(&policy)
+            );
+            shown.set(shown.get() + 1);
+        }
         let reading = Reading { policy: &policy, uplink_addresses: addresses };
         let edges = Edges::of(&reading);
         for _ in 0..60 {
@@ -219,6 +233,18 @@ fn a_claim_that_holds_is_broken_by_no_packet() {
         held.get(),
         failed.get()
     );
+    assert!(shown.get() > 1_000, "{} witnesses", shown.get());
+}
+
+/// Now, every quarter of an hour of a week from now and from each rule's end on, and before the clock is right.
+fn instants_after(ruleset: &Ruleset, now: jiff::Timestamp) -> impl Iterator<Item = At> {
+    const QUARTERS: i64 = 8 * 24 * 4;
+    let ends = ruleset.rules.iter().filter_map(|rule| rule.when.until).filter(|until| *until > now);
+    let starts: std::collections::BTreeSet<jiff::Timestamp> = ends.chain([now]).collect();
+    let quarters = |start: jiff::Timestamp| {
+        (0..QUARTERS).map(move |quarter| At::Instant(start + jiff::SignedDuration::from_mins(15 * quarter)))
+    };
+    [At::Instant(now), At::ClockUnknown].into_iter().chain(starts.into_iter().flat_map(quarters))
 }
 
 fn speaks_of(ruleset: &Ruleset, ends: &[End], place: Place, addr: std::net::IpAddr) -> bool {

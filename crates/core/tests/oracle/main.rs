@@ -3,6 +3,8 @@
 //! `SEGWALL_FULL=1` runs ten times as many cases. A failing case is shrunk and printed as the text of a policy.
 
 mod claims;
+mod differences;
+mod lints;
 mod packets;
 mod reading;
 mod replay;

@@ -29,7 +29,7 @@ fn number(addr: IpAddr) -> u128 {
 }
 
 /// Where a packet is looked at.
-fn hook_of(packet: &Packet) -> Hook {
+pub fn hook_of(packet: &Packet) -> Hook {
     match (packet.flow.input, packet.flow.output) {
         (Place::Gateway, _) => Hook::Output,
         (_, Place::Gateway) => Hook::Input,
@@ -38,7 +38,7 @@ fn hook_of(packet: &Packet) -> Hook {
 }
 
 /// The point of a packet, with the hop limit that its protocol demands.
-fn point_of(ruleset: &Ruleset, packet: &Packet, hook: Hook, now: Option<Timestamp>) -> Point {
+pub fn point_of(ruleset: &Ruleset, packet: &Packet, hook: Hook, now: Option<Timestamp>) -> Point {
     let flow = &packet.flow;
     let name = |place| match place {
         Place::Gateway => 0,

@@ -5,17 +5,18 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod agree;
 mod common;
 mod examples;
 #[path = "../../../host/tests/harness/mod.rs"]
 mod harness;
 mod kill;
+mod large;
 mod mutations;
 #[allow(dead_code, reason = "the tests of segwall-host use all of it")]
 #[path = "../../../host/tests/kernel/net.rs"]
 mod net;
 mod proved;
-mod random;
 mod update;
 
 use std::process::ExitCode;
@@ -26,6 +27,6 @@ fn main() -> ExitCode {
     if std::env::var_os(kill::CHILD).is_some() {
         return kill::until_killed();
     }
-    let inside: Vec<Case> = [examples::ALL, update::ALL, random::ALL, proved::ALL, mutations::ALL].concat();
+    let inside: Vec<Case> = [examples::ALL, update::ALL, agree::ALL, proved::ALL, mutations::ALL, large::ALL].concat();
     harness::run(kill::ALL, || segwall_lab::isolate().map(drop), &inside)
 }

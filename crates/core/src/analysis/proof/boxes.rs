@@ -38,7 +38,8 @@ pub fn cubes(ruleset: &Ruleset, rule: &Rule, hook: Hook, at: At) -> Vec<Cube> {
     list
 }
 
-fn source(cube: Cube, flow_box: &FlowBox, family: Family) -> Option<Cube> {
+/// A cube narrowed to a box's sources in a family; `None` where it has none.
+pub fn source(cube: Cube, flow_box: &FlowBox, family: Family) -> Option<Cube> {
     let Some(ranges) = &flow_box.src else { return Some(cube) };
     let ranges = ranges_of(ranges, family);
     (!ranges.is_empty()).then(|| cube.with_ranges(Field::Src, &ranges))
@@ -175,7 +176,8 @@ fn destinations(ruleset: &Ruleset, flow_box: &FlowBox, family: Family, cube: Cub
     }
 }
 
-fn services(flow_box: &FlowBox, family: Family, cube: Cube) -> Vec<Cube> {
+/// A cube of a family as one for each of a box's services.
+pub fn services(flow_box: &FlowBox, family: Family, cube: Cube) -> Vec<Cube> {
     let Some(services) = &flow_box.services else { return vec![cube] };
     // Ports of one protocol together: fewer cubes, the same packets.
     let mut list: Vec<Cube> = Vec::new();

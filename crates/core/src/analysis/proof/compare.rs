@@ -3,10 +3,12 @@
 use segwall_packetset::{Field, GaveUp, Point, Set, Space};
 
 use super::intent::{Intent, intent, not_local};
-use super::witness::{WISHES, Witness, witness};
+use super::ordinary::ordinary;
+use super::rates::{alike, lowest_terms, rate_of, words};
+use super::treatment::Treatment;
+use super::witness::{Witness, witness};
 use crate::netfilter::meaning::{self, Hooked, Options, Rates, RuleAt};
 use crate::netfilter::{Hook, Program, Rate, Reject};
-use crate::policy::{Limit, TimeUnit};
 use crate::ruleset::{ACCEPT_LOG_GROUP, At, Reason, Ruleset};
 
 /// What a proof found.
@@ -31,6 +33,8 @@ pub struct Refutation {
     pub wanted: String,
     /// In words: what the program does.
     pub found: String,
+    /// The same, for who tries the packet.
+    pub does: Treatment,
     /// The rules of the program that decide about it, the last one first.
     pub rules: Vec<RuleAt>,
     /// The policy's line that decides about it; `None`: no line, a default.
@@ -52,26 +56,33 @@ const WITNESSES_MAX: usize = 8;
 /// Whether the programs, which hold at the same time, do what the ruleset wants.
 #[must_use]
 pub fn prove(space: &mut Space, ruleset: &Ruleset, programs: &[&Program], at: At) -> Proof {
+    prove_preferring(space, ruleset, programs, at, &|_, _| Ok(Set::EMPTY))
+}
+
+/// Packets of a hook that somebody would rather see.
+pub type Preferred<'a> = dyn Fn(&mut Space, Hook) -> Result<Set, GaveUp> + 'a;
+
+/// As [`prove`]. Of each difference a packet is shown that is preferred, where the difference has one: who means to send
+/// it prefers those that can be sent.
+#[must_use]
+pub fn prove_preferring(
+    space: &mut Space,
+    ruleset: &Ruleset,
+    programs: &[&Program],
+    at: At,
+    preferred: &Preferred<'_>,
+) -> Proof {
     let mut differences = Vec::new();
     let mut doubts = Vec::new();
     for hook in [Hook::Input, Hook::Forward, Hook::Output] {
-        let mut comparison =
-            Comparison { space, ruleset, programs, at, hook, differences: Vec::new(), doubts: Vec::new() };
+        let mut comparison = Comparison::new(space, ruleset, programs, at, hook, preferred);
         if let Err(error) = comparison.filter() {
             comparison.doubts.push(format!("{error}, at the {} hook", hook.word()));
         }
         differences.extend(comparison.differences);
         doubts.extend(comparison.doubts);
     }
-    let mut comparison = Comparison {
-        space,
-        ruleset,
-        programs,
-        at,
-        hook: Hook::Prerouting,
-        differences: Vec::new(),
-        doubts: Vec::new(),
-    };
+    let mut comparison = Comparison::new(space, ruleset, programs, at, Hook::Prerouting, preferred);
     if let Err(error) = comparison.translations() {
         comparison.doubts.push(format!("{error}, at address translation"));
     }
@@ -93,11 +104,23 @@ pub(super) struct Comparison<'a> {
     pub(super) programs: &'a [&'a Program],
     pub(super) at: At,
     pub(super) hook: Hook,
+    preferred: &'a Preferred<'a>,
     differences: Vec<Refutation>,
     pub(super) doubts: Vec<String>,
 }
 
-impl Comparison<'_> {
+impl<'a> Comparison<'a> {
+    fn new(
+        space: &'a mut Space,
+        ruleset: &'a Ruleset,
+        programs: &'a [&'a Program],
+        at: At,
+        hook: Hook,
+        preferred: &'a Preferred<'a>,
+    ) -> Self {
+        Self { space, ruleset, programs, at, hook, preferred, differences: Vec::new(), doubts: Vec::new() }
+    }
+
     fn filter(&mut self) -> Result<(), GaveUp> {
         let want = intent(self.space, self.ruleset, self.hook, self.at)?;
         // With every limit used up, and with room in all of them.
@@ -115,7 +138,8 @@ impl Comparison<'_> {
         self.verdicts(&want, want.accept, &over, known)?;
         if let Some(within) = &within {
             let accept = self.space.union(want.accept, limited)?;
-            self.verdicts(&want, accept, within, known)?;
+            // Whatever the limits are: there is room in all of them when the first packet comes.
+            self.verdicts(&want, accept, within, true)?;
         }
         self.rejects(&want, &over)?;
         self.logs(&want, &over)
@@ -126,7 +150,7 @@ impl Comparison<'_> {
         meaning::path(self.space, self.programs, self.hook, &options)
     }
 
-    /// Accepts and drops must be equal; `known`: whether every limit is one that the policy has.
+    /// Accepts and drops must be equal; `known`: whether limits are as the policy has them.
     fn verdicts(&mut self, want: &Intent, accept: Set, found: &Hooked, known: bool) -> Result<(), GaveUp> {
         let drop = self.space.minus(want.possible, accept)?;
         let may_accept = self.space.intersect(found.may_accept, want.possible)?;
@@ -135,8 +159,8 @@ impl Comparison<'_> {
         let lost = self.space.minus(accept, may_accept)?;
         let opened = self.space.minus(drop, may_drop)?;
         if known {
-            self.refute(lost, "accept", "drop")?;
-            self.refute(opened, "drop", "accept")?;
+            self.refute(lost, "accept", "drop", Treatment::Stop)?;
+            self.refute(opened, "drop", "accept", Treatment::Pass)?;
         }
         let unsure_lost = self.space.intersect(accept, may_drop)?;
         let unsure_opened = self.space.intersect(drop, may_accept)?;
@@ -195,13 +219,16 @@ impl Comparison<'_> {
         if self.same_rates(&ours, &theirs)? {
             return Ok(true);
         }
-        let missing: Vec<&(Rate, Set)> = ours.iter().filter(|one| !theirs.contains(one)).collect();
-        for (rate, set) in missing {
-            if let Some(point) = self.point(*set) {
-                let same = theirs.iter().any(|(other, _)| other == rate);
-                let found = if same { "another set of packets within this limit" } else { "no such limit" };
-                self.push(&point, format!("accept within {}", words(rate)), found.to_owned())?;
-            }
+        for (rate, set) in ours.iter().filter(|one| !theirs.contains(one)) {
+            let within = format!("accept within {}", words(rate));
+            let Some((_, same)) = theirs.iter().find(|(other, _)| other == rate) else {
+                self.refute(*set, &within, "no such limit", Treatment::Limit)?;
+                continue;
+            };
+            let less = self.space.minus(*set, *same)?;
+            self.refute(less, &within, "not within this limit", Treatment::Limit)?;
+            let more = self.space.minus(*same, *set)?;
+            self.refute(more, "not within this limit", &within, Treatment::Limit)?;
         }
         Ok(false)
     }
@@ -245,17 +272,26 @@ impl Comparison<'_> {
         }
         let resets = self.space.intersect(want.reject, tcp)?;
         let others = self.space.minus(want.reject, tcp)?;
-        for (wanted, seen, words) in
-            [(resets, by_reset, "reject with a TCP reset"), (others, by_icmp, "reject with ICMP")]
-        {
-            let less = self.space.minus(wanted, seen)?;
-            self.refute(less, words, "drop silently")?;
+        // What passes is a difference of its own, and so is another answer.
+        let heard = self.space.union_all(&[by_reset, by_icmp, otherwise, found.may_accept])?;
+        for (wanted, seen, words, does) in [
+            (resets, by_reset, "reject with a TCP reset", Treatment::Reset),
+            (others, by_icmp, "reject with ICMP", Treatment::Prohibited),
+        ] {
+            let silent = self.space.minus(wanted, heard)?;
+            self.refute(silent, words, "drop silently", Treatment::Silence)?;
             // What is told may be dropped before, where something is not decided.
             self.doubt(wanted, found)?;
             let more = self.space.minus(seen, wanted)?;
-            self.refute_unless_open(more, found, "another answer", words)?;
+            self.refute_unless_open(more, found, VERDICT, words, does)?;
         }
-        self.refute_unless_open(otherwise, found, "another answer", "reject with another kind of message")
+        self.refute_unless_open(
+            otherwise,
+            found,
+            VERDICT,
+            "reject with another kind of message",
+            Treatment::OtherMessage,
+        )
     }
 
     /// Accepted connections that are written down are those that the policy writes down.
@@ -266,9 +302,11 @@ impl Comparison<'_> {
             logged = self.space.union(logged, set)?;
         }
         let less = self.space.minus(want.logged, logged)?;
-        self.refute(less, "accept, written down", "accept, not written down")?;
+        // What does not pass is a difference of its own.
+        let less = self.space.intersect(less, found.may_accept)?;
+        self.refute(less, "accept, written down", "accept, not written down", Treatment::Unwritten)?;
         let more = self.space.minus(logged, want.logged)?;
-        self.refute_unless_open(more, found, "accept, not written down", "accept, written down")?;
+        self.refute_unless_open(more, found, "accept, not written down", "accept, written down", Treatment::Written)?;
         self.doubt(want.logged, found).map(drop)
     }
 
@@ -286,8 +324,15 @@ impl Comparison<'_> {
     }
 
     /// What may happen is sure to happen only where nothing is open.
-    fn refute_unless_open(&mut self, set: Set, found: &Hooked, wanted: &str, seen: &str) -> Result<(), GaveUp> {
-        if self.doubt(set, found)? { Ok(()) } else { self.refute(set, wanted, seen) }
+    fn refute_unless_open(
+        &mut self,
+        set: Set,
+        found: &Hooked,
+        wanted: &str,
+        seen: &str,
+        does: Treatment,
+    ) -> Result<(), GaveUp> {
+        if self.doubt(set, found)? { Ok(()) } else { self.refute(set, wanted, seen, does) }
     }
 
     /// The part of a difference that packets can show: what is the box's own is local to its kernel.
@@ -300,19 +345,24 @@ impl Comparison<'_> {
     }
 
     /// One packet of the set, if there is any, as a refutation.
-    pub(super) fn refute(&mut self, set: Set, wanted: &str, found: &str) -> Result<(), GaveUp> {
+    pub(super) fn refute(&mut self, set: Set, wanted: &str, found: &str, does: Treatment) -> Result<(), GaveUp> {
         let set = self.real(set)?;
-        if let Some(point) = self.point(set) {
-            self.push(&point, wanted.to_owned(), found.to_owned())?;
+        if let Some(point) = self.point(set)? {
+            self.push(&point, wanted.to_owned(), found.to_owned(), does)?;
         }
         Ok(())
     }
 
-    fn point(&self, set: Set) -> Option<Point> {
-        self.space.witness_preferring(set, &WISHES)
+    fn point(&mut self, set: Set) -> Result<Option<Point>, GaveUp> {
+        if set.is_empty() {
+            return Ok(None);
+        }
+        let preferred = (self.preferred)(self.space, self.hook)?;
+        let shown = self.space.intersect(set, preferred)?;
+        Ok(ordinary(self.space, self.ruleset, self.hook, if shown.is_empty() { set } else { shown }))
     }
 
-    fn push(&mut self, point: &Point, wanted: String, found: String) -> Result<(), GaveUp> {
+    fn push(&mut self, point: &Point, wanted: String, found: String, does: Treatment) -> Result<(), GaveUp> {
         let here = self.differences.iter().filter(|known| known.hook == self.hook).count();
         let known = self.differences.iter().any(|known| known.wanted == wanted && known.found == found);
         if known || here >= WITNESSES_MAX {
@@ -324,50 +374,16 @@ impl Comparison<'_> {
             Reason::Rule(at) => Some(self.ruleset.rules[at].line).filter(|line| *line > 0),
             _ => None,
         };
+        let wanted = if wanted == VERDICT { decision.verdict.word().to_owned() } else { wanted };
         let rules = meaning::decided_by(self.space, self.programs, self.hook, point)?;
-        self.differences.push(Refutation { hook: self.hook, witness, wanted, found, rules, line });
+        self.differences.push(Refutation { hook: self.hook, witness, wanted, found, does, rules, line });
         Ok(())
     }
 }
 
+/// Stands for the verdict that the policy has for the packet that is shown.
+const VERDICT: &str = "";
+
 /// "Communication administratively prohibited" (RFC 1812), and the same of ICMPv6 (RFC 4443).
 const PROHIBITED4: u8 = 13;
 const PROHIBITED6: u8 = 1;
-
-fn rate_of(limit: &Limit) -> Rate {
-    let per_s = match limit.per {
-        TimeUnit::Second => 1,
-        TimeUnit::Minute => 60,
-        TimeUnit::Hour => 3600,
-        TimeUnit::Day => 86_400,
-    };
-    Rate {
-        packets: u64::from(limit.rate),
-        per_s,
-        burst: u64::from(limit.burst),
-        over: false,
-        shared: None,
-        by: if limit.by_source { vec![Field::Src] } else { Vec::new() },
-    }
-}
-
-/// Whether two rates are equal but for their names.
-fn alike(a: &Rate, b: &Rate) -> bool {
-    Rate { shared: None, ..a.clone() } == Rate { shared: None, ..b.clone() }
-}
-
-/// 60 in a minute is one in a second.
-fn lowest_terms(rate: &Rate) -> Rate {
-    let gcd = |mut a: u64, mut b: u64| {
-        while b > 0 {
-            (a, b) = (b, a % b);
-        }
-        a.max(1)
-    };
-    let by = gcd(rate.packets, rate.per_s);
-    Rate { packets: rate.packets / by, per_s: rate.per_s / by, ..rate.clone() }
-}
-
-fn words(rate: &Rate) -> String {
-    format!("{} in {} s, {} at once", rate.packets, rate.per_s, rate.burst)
-}

@@ -8,6 +8,7 @@ use super::compare::Comparison;
 use super::intent::{LOOPBACK, intent};
 use super::nat;
 use super::terms::{address, name_number, names};
+use super::treatment::Treatment;
 use crate::netfilter::meaning;
 use crate::netfilter::{Hook, NatKind};
 
@@ -64,7 +65,12 @@ impl Comparison<'_> {
                     let known = seen.entry((address(family, to), port)).or_insert(Set::EMPTY);
                     *known = self.space.union(*known, set)?;
                 }
-                None => self.refute(set, "no such translation", "a translation that the policy cannot ask for")?,
+                None => self.refute(
+                    set,
+                    "no such translation",
+                    "a translation that the policy cannot ask for",
+                    Treatment::Translated,
+                )?,
             }
         }
         for (target, set) in &mut wanted {
@@ -72,16 +78,16 @@ impl Comparison<'_> {
             let theirs = seen.remove(target).unwrap_or(Set::EMPTY);
             let words = translated_to(*target);
             let less = self.space.minus(*set, theirs)?;
-            self.refute(less, &words, "another destination, or none")?;
+            self.refute(less, &words, "another destination, or none", Treatment::NotTo(*target))?;
             // What may be translated is so only where nothing is open; that was said above.
             if found.unknown.is_empty() {
                 let more = self.space.minus(theirs, *set)?;
-                self.refute(more, "another destination, or none", &words)?;
+                self.refute(more, "another destination, or none", &words, Treatment::To(*target))?;
             }
         }
         for (target, set) in seen {
             if found.unknown.is_empty() {
-                self.refute(set, "no translation", &translated_to(target))?;
+                self.refute(set, "no translation", &translated_to(target), Treatment::To(target))?;
             }
         }
         Ok(())
@@ -125,19 +131,24 @@ impl Comparison<'_> {
         }
         self.nat_drops(found.may_drop, leaving)?;
         let mut seen = Set::EMPTY;
+        let mut strange = Set::EMPTY;
         for (nat, set) in found.uses {
             let set = self.space.intersect(set, leaving)?;
-            if nat.kind == NatKind::Masquerade && nat.ports.is_none() {
-                seen = self.space.union(seen, set)?;
-            } else {
-                self.refute(set, "no such translation", "a translation that the policy cannot ask for")?;
-            }
+            let into = if nat.kind == NatKind::Masquerade && nat.ports.is_none() { &mut seen } else { &mut strange };
+            *into = self.space.union(*into, set)?;
         }
+        let asked = ("no such translation", "a translation that the policy cannot ask for");
+        self.refute(strange, asked.0, asked.1, Treatment::Translated)?;
         let sure = found.unknown.is_empty();
+        // The box's only address there becomes itself.
+        let same = nat::own_already(self.space, self.ruleset)?;
+        let seen = self.space.minus(seen, same)?;
+        let wanted = self.space.minus(wanted, same)?;
         let less = self.space.minus(wanted, seen)?;
-        self.refute(less, "masquerade", "the source stays")?;
+        let less = self.space.minus(less, strange)?;
+        self.refute(less, "masquerade", "the source stays", Treatment::OwnSource)?;
         let more = self.space.minus(seen, wanted)?;
-        if sure { self.refute(more, "the source stays", "masquerade") } else { Ok(()) }
+        if sure { self.refute(more, "the source stays", "masquerade", Treatment::Masqueraded) } else { Ok(()) }
     }
 }
 

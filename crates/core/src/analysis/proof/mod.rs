@@ -7,15 +7,20 @@
 //! interface, address, protocol, port, type, flag, time and hop limit. It is about nftables, or iptables where those
 //! were read; not about traffic that stays inside one segment, bridges, tc, XDP, IPVS, or what is loaded later.
 
-mod boxes;
+pub(super) mod boxes;
 mod compare;
 mod compare_nat;
 mod intent;
 mod nat;
+mod ordinary;
+mod rates;
 pub(super) mod terms;
+mod treatment;
 mod witness;
 
-pub use compare::{Answer, Proof, Refutation, prove};
+pub use compare::{Answer, Preferred, Proof, Refutation, prove, prove_preferring};
 pub use intent::{Intent, LOOPBACK, intent, not_local};
 pub use nat::{Target, destinations, masquerade};
-pub use witness::{WISHES, Witness, witness};
+pub use ordinary::WISHES;
+pub use treatment::Treatment;
+pub use witness::{Witness, witness};

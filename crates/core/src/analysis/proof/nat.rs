@@ -136,6 +136,30 @@ pub fn segment_addresses(space: &mut Space, ruleset: &Ruleset) -> Result<Set, Ga
     space.cubes(&cubes)
 }
 
+/// Packets that masquerading leaves as they are: they come from the address that it chooses. That is the one whose network
+/// the next hop lies in (`inet_select_addr` of the kernel), or the only one there is.
+///
+/// # Errors
+/// When the space gives up.
+pub fn own_already(space: &mut Space, ruleset: &Ruleset) -> Result<Set, GaveUp> {
+    let mut cubes = Vec::new();
+    let of = is(Cube::all(), Field::Family, family_number(Family::V4));
+    for (id, interface) in ruleset.interface_ids().filter(|(_, interface)| !interface.dynamic) {
+        let own: Vec<_> = interface.addresses.iter().filter(|addr| addr.is_ipv4()).collect();
+        for addr in &own {
+            let from = is(of.clone(), Field::Out, name_of(ruleset, id));
+            let from = is(from, Field::Src, super::terms::number(**addr));
+            if own.len() == 1 {
+                cubes.push(from);
+                continue;
+            }
+            let near = interface.networks.iter().filter(|network| network.contains(**addr)).copied();
+            cubes.push(from.with_ranges(Field::Dst, &ranges_of(&near.collect::<Vec<_>>(), Family::V4)));
+        }
+    }
+    space.cubes(&cubes)
+}
+
 /// Which packets get the address of the interface they leave by for their source, in the coordinates of the postrouting
 /// hook.
 ///

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use segwall_packetset::{Field, Flow, InterfaceId, Packet, Place, Point, TcpFlags, interface_text, proto};
+use segwall_packetset::{Field, Flow, InterfaceId, Packet, Place, Point, interface_text};
 
 use super::terms::name_of;
 use crate::analysis::sets::Shown;
@@ -17,17 +17,6 @@ pub struct Witness {
     /// The packet, as people read it: with what a [`Packet`] has no room for.
     pub shown: Shown,
 }
-
-/// What a packet should look like where the set leaves a choice: an ordinary one.
-pub const WISHES: [(Field, u128); 7] = [
-    (Field::State, 0),
-    (Field::Translated, 0),
-    (Field::Proto, proto::TCP as u128),
-    (Field::Flags, TcpFlags::SYN as u128),
-    (Field::Sport, 40_000),
-    (Field::Hops, 64), // what most hosts send with
-    (Field::PktType, 0),
-];
 
 /// The packet of a point at a hook.
 #[must_use]

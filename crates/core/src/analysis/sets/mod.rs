@@ -4,14 +4,17 @@
 mod packets;
 mod ranges;
 mod readable;
+mod sample;
 mod shown;
 mod words;
 
 pub use packets::{
     bare_syn, box_itself, can_open, first_packets, interfaces_named, opening_icmp, possible, untranslated,
 };
+pub(super) use ranges::cut;
 pub use ranges::{address_words, interface_name, interface_words, number_words, port_words};
 pub use readable::{Readable, UNASKED, readable};
+pub use sample::sample;
 pub use shown::Shown;
 pub use words::{box_words, point_words};
 

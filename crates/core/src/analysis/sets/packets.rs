@@ -3,7 +3,7 @@
 use segwall_packetset::{Cube, Family, Field, GaveUp, Set, Space, TcpFlags, interface, proto};
 
 use crate::analysis::proof::LOOPBACK;
-use crate::analysis::proof::terms::{NEW, family_number};
+use crate::analysis::proof::terms::{LOCAL, NEW, family_number};
 use crate::netfilter::Hook;
 
 /// Messages of ICMP and of ICMPv6 that open a connection (`nf_conntrack_proto_icmp.c`, `nf_conntrack_proto_icmpv6.c`).
@@ -14,6 +14,9 @@ const REPLIES: [u128; 2] = [14, 16];
 
 /// Packets that can be at a hook: whole ones ([`Space::wellformed`]), with an interface where the hook has one, without
 /// where it has none. Only the hooks a verdict is asked of: input, forward, output; others limit nothing.
+///
+/// What the kernel's routing never hands to a hook is not in it: forwarded packets to an address of the box, and IPv4
+/// packets that come with one as their source (`fib_validate_source`, unless `accept_local` is set).
 ///
 /// # Errors
 /// When the space gives up.
@@ -28,13 +31,23 @@ pub fn possible(space: &mut Space, hook: Hook) -> Result<Set, GaveUp> {
     };
     let set = space.cube(&cube)?;
     let wellformed = space.wellformed()?;
-    let set = space.intersect(set, wellformed)?;
-    if hook != Hook::Forward {
-        return Ok(set);
+    let mut set = space.intersect(set, wellformed)?;
+    let local = |field| Cube::all().with_only(field, LOCAL);
+    if hook == Hook::Forward {
+        // What the box tells itself is not forwarded, and what is the box's own is delivered.
+        let lo = box_itself(space)?;
+        let own = space.cubes(&[local(Field::DstType), local(Field::DstTypeHere)])?;
+        set = space.minus(set, lo)?;
+        set = space.minus(set, own)?;
     }
-    // What the box tells itself is not forwarded.
-    let lo = box_itself(space)?;
-    space.minus(set, lo)
+    if matches!(hook, Hook::Forward | Hook::Input) {
+        let v4 = |cube: Cube| cube.with_only(Field::Family, family_number(Family::V4));
+        let own = space.cubes(&[v4(local(Field::SrcType)), v4(local(Field::SrcTypeHere))])?;
+        let lo = box_itself(space)?;
+        let own = space.minus(own, lo)?;
+        set = space.minus(set, own)?;
+    }
+    Ok(set)
 }
 
 /// Packets that come or go by the loopback interface.

@@ -23,7 +23,7 @@ pub(super) fn others(ranges: &[(u128, u128)], max: u128) -> Vec<(u128, u128)> {
 }
 
 /// The part of the ranges within another.
-pub(super) fn cut(ranges: &[(u128, u128)], (low, high): (u128, u128)) -> Vec<(u128, u128)> {
+pub(in crate::analysis) fn cut(ranges: &[(u128, u128)], (low, high): (u128, u128)) -> Vec<(u128, u128)> {
     let meets = |(first, last): &(u128, u128)| {
         let range = ((*first).max(low), (*last).min(high));
         (range.0 <= range.1).then_some(range)

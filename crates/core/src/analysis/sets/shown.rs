@@ -3,10 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use segwall_packetset::{CtState, Field, Header, Point, Sent, TcpFlags, interface_text, proto};
+use segwall_packetset::{CtState, Field, Flow, Header, Packet, Place, Point, Sent, TcpFlags, interface_text, proto};
 
 use super::Naming;
 use crate::analysis::proof::terms::address;
+use crate::diag::NamedPacket;
 
 /// What most hosts send with.
 const DEFAULT_HOPS: u8 = 64;
@@ -95,6 +96,20 @@ impl Shown {
     #[must_use]
     pub fn protocol(&self) -> String {
         proto::name(self.proto).map_or_else(|| format!("protocol {}", self.proto), str::to_owned)
+    }
+}
+
+impl From<&Shown> for NamedPacket {
+    fn from(shown: &Shown) -> Self {
+        let place = |name: &Option<String>| if name.is_some() { Place::Elsewhere } else { Place::Gateway };
+        let Shown { proto, src, dst, header, sent, state, flags, .. } = *shown;
+        let flow = Flow { input: place(&shown.input), output: place(&shown.output), proto, src, dst, header, sent };
+        Self {
+            packet: Packet { flow, state, flags },
+            input: shown.input.clone(),
+            output: shown.output.clone(),
+            words: shown.to_string(),
+        }
     }
 }
 

@@ -24,7 +24,8 @@ pub(super) fn state(state: CtState) -> &'static str {
     }
 }
 
-/// A box in one line: `tcp 192.168.20.0/24 → 192.168.30.0/24 port 22, in eth0.20`. What is not limited is not said.
+/// A box in one line: `tcp 192.168.20.0/24 → 192.168.30.0/24 port 22, in eth0.20`. What is not limited is not said,
+/// nor that a destination was not translated.
 #[must_use]
 pub fn box_words(cube: &Cube, naming: Naming<'_>) -> String {
     let families = families(cube);
@@ -118,7 +119,7 @@ fn extra(
         // In front, or said with something else.
         Field::Family | Field::Proto | Field::Src | Field::Dst | Field::Dport => None,
         Field::State => Some(listed(ranges, &["new", "established", "related", "invalid", "untracked"])),
-        Field::Translated if none => Some("not translated".to_owned()),
+        Field::Translated if none => None, // as most are
         Field::Translated => {
             let dst = addresses(cube, Field::SentDst, families);
             let port = cube.get(Field::SentDport).and_then(port_words);

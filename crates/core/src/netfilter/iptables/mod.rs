@@ -34,7 +34,7 @@ pub use ipset::{IpSets, read_ipset_save};
 pub use save::{read_iptables_save, read_iptables_save_with};
 pub use script::{read_iptables_script, read_iptables_script_with};
 
-use crate::netfilter::NoteKind;
+use crate::netfilter::{NoteKind, TableFamily};
 use crate::source::Span;
 
 /// The two programs: each has tables of its own.
@@ -42,6 +42,16 @@ use crate::source::Span;
 enum Version {
     V4,
     V6,
+}
+
+impl Version {
+    /// Whose packets its tables see.
+    fn family(self) -> TableFamily {
+        match self {
+            Self::V4 => TableFamily::Ip,
+            Self::V6 => TableFamily::Ip6,
+        }
+    }
 }
 
 /// One word of a call, without its quotes.

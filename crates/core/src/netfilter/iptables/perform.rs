@@ -10,7 +10,7 @@ use super::spec::{Command, Request, Target};
 use super::tables::{ChainState, TableState, Tables, is_table};
 use super::targets::CHANGES_HOPS;
 use super::{Refusal, Version, Word};
-use crate::netfilter::{Action, Key, Match, Note, NoteKind, Program, Rule, Step};
+use crate::netfilter::{Action, Call, Change, Key, Match, Note, NoteKind, Program, Rule, Step};
 use crate::source::Span;
 
 /// Longest name of a chain (`XT_EXTENSION_MAXNAMELEN`).
@@ -24,6 +24,8 @@ pub(super) struct Machine {
     pub tables: Tables,
     pub sets: IpSets,
     pub notes: Vec<Note>,
+    /// Calls that were done, where they are done one by one.
+    pub calls: Vec<Call>,
 }
 
 impl Machine {
@@ -85,7 +87,12 @@ impl Machine {
         }
         let state = self.tables.table(version, &name);
         state.first.get_or_insert(span);
-        self.on_table(command, version, &name, made, span)
+        let change = (from == From::Shell).then(|| change_of(&command)).flatten();
+        let content = self.on_table(command, version, &name, made, span)?;
+        if let Some(change) = change {
+            self.calls.push(Call { family: version.family(), table: name, change, span });
+        }
+        Ok(content)
     }
 
     fn make(&mut self, request: &Request, version: Version, name: &str, span: Span) -> Result<Vec<Rule>, Refusal> {
@@ -187,11 +194,24 @@ impl Machine {
     /// What was read, with what there is to say of all of it.
     pub fn finish(mut self) -> Program {
         settle_hops(&mut self.tables);
-        let mut program = Program { tables: Vec::new(), notes: self.notes };
+        let mut program = Program { tables: Vec::new(), notes: self.notes, script: None };
         let sets = self.sets;
         self.tables.finish(&mut program, |version, name| sets.content(version, name));
         program
     }
+}
+
+/// What a command changes; `None` where it only looks.
+fn change_of(command: &Command) -> Option<Change> {
+    let name = |chain: &Word| chain.text.clone();
+    Some(match command {
+        Command::Append(chain) | Command::Insert(chain, _) | Command::Replace(chain, _) => Change::Rule(name(chain)),
+        Command::Flush(chain) => Change::Flush(chain.as_ref().map(name)),
+        Command::DeleteChain(chain) => Change::DeleteChain(chain.as_ref().map(name)),
+        Command::Policy(chain, policy) => Change::Policy(name(chain), policy.text == "ACCEPT"),
+        Command::Delete(_) | Command::DeleteAt(..) | Command::NewChain(_) | Command::Rename(..) => Change::Other,
+        Command::Check(_) | Command::Look => return None,
+    })
 }
 
 /// A changed number of hops has no consequence where no rule looks at it.

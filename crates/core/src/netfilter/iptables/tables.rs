@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Version;
-use crate::netfilter::{Base, Chain, ChainKind, Hook, Match, Program, Rule, Set, Step, Table, TableFamily, Values};
+use crate::netfilter::{Base, Chain, ChainKind, Hook, Match, Program, Rule, Set, Step, Table, Values};
 use crate::source::Span;
 
 /// Rules that insertions, deletions and comparisons may touch in one source: a hostile one must not cost more.
@@ -208,10 +208,7 @@ impl Tables {
         for (version, tables) in self.tables {
             for table in tables {
                 program.tables.push(Table {
-                    family: match version {
-                        Version::V4 => TableFamily::Ip,
-                        Version::V6 => TableFamily::Ip6,
-                    },
+                    family: version.family(),
                     sets: table.sets().into_iter().map(|name| contents(version, name)).collect(),
                     name: table.name,
                     chains: table

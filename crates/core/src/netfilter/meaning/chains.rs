@@ -26,17 +26,17 @@ const NO_NAT: &str = "only nat chains translate";
 const PROGRAM: &str = "a program decides";
 
 /// Where packets of a rule go.
-struct Course<'a> {
+pub(super) struct Course<'a> {
     /// The chain.
-    at: ChainRef,
+    pub at: ChainRef,
     /// The rule.
-    rule: usize,
+    pub rule: usize,
     /// A rate stood before this in the rule.
-    limited: bool,
+    pub limited: bool,
     /// What becomes of packets in the chain.
-    summary: &'a mut Summary,
+    pub summary: &'a mut Summary,
     /// Packets that come to the next rule.
-    next: &'a mut Flows,
+    pub next: &'a mut Flows,
 }
 
 impl Walk<'_, '_> {
@@ -63,7 +63,7 @@ impl Walk<'_, '_> {
         Ok(summary)
     }
 
-    fn rule(&mut self, course: &mut Course<'_>, rule: &Rule, view: View, set: Set) -> Result<(), GaveUp> {
+    pub(super) fn rule(&mut self, course: &mut Course<'_>, rule: &Rule, view: View, set: Set) -> Result<(), GaveUp> {
         let mut going = Flows::one(view, set);
         let mut at = 0;
         let collect = self.options.collect_rules;
@@ -200,6 +200,11 @@ impl Walk<'_, '_> {
                 };
                 course.summary.event(course.rule, Event::Unknown(Unknown { text, why }), set);
                 course.summary.anything(self.space, view, set)?;
+                // It may match every packet, and need not match any.
+                self.all_matched(course, &Flows::one(view, set))?;
+                if self.options.collect_rules {
+                    course.summary.event(course.rule, Event::Missed, set);
+                }
                 return course.next.add(self.space, View { lost: true, ..view }, set);
             }
         };
@@ -311,7 +316,8 @@ impl Walk<'_, '_> {
         let number = match self.known.get(&(at, view)) {
             Some(number) => *number,
             None => {
-                let summary = self.chain(at, view, Set::ALL)?;
+                // No other packet is on its way in this walk.
+                let summary = self.chain(at, view, self.options.entering)?;
                 self.keep(at, view, summary)
             }
         };

@@ -7,18 +7,22 @@
 //! packets *may* be accepted and *may* be dropped. A packet that may not be dropped is surely accepted, and the other
 //! way round. Rates are treated as the caller asks; matches outside the model are independent at each occurrence.
 
+mod alone;
 mod chains;
 mod compile;
 mod flows;
 mod masks;
 mod path;
+mod seen;
 mod summary;
 mod view;
 mod walk;
 
 use segwall_packetset::Set;
 
-pub use path::{Translations, decided_by, filter, path, translation};
+pub use alone::alone;
+pub use path::{Translations, decided_by, filter, path, path_seen, translation, translation_rules};
+pub use seen::Seen;
 
 use super::model::{Log, Rate, Reject};
 

@@ -13,6 +13,7 @@ mod matches;
 mod names;
 mod node;
 mod objects;
+mod places;
 mod rule;
 mod sets;
 mod stream;
@@ -24,6 +25,8 @@ use std::fmt;
 use serde::de::DeserializeSeed;
 
 use super::Program;
+pub use places::place_nft_rules;
+
 use objects::Reading;
 use stream::Listing;
 

@@ -3,11 +3,12 @@
 
 mod brute;
 mod cuts;
-mod edit;
-mod faults;
+pub mod edit;
+pub mod faults;
 #[allow(dead_code, reason = "the emitter's own test uses all of it")]
 #[path = "../../../../core/tests/emit/machine.rs"]
 mod machine;
+mod trials;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -22,6 +23,7 @@ use segwall_core::policy::{Policy, Verdict};
 use segwall_core::ruleset::{At, Rule, Ruleset, lower};
 use segwall_core::testing::{Seeded, random_policy, source_of};
 use segwall_lab::{LabError, ProofReport, Topology};
+use trials::Trials;
 
 use crate::common::{count, example, is_full, load, options, text, words};
 use crate::harness::Case;
@@ -122,7 +124,8 @@ fn changed(topology: &Topology, list: &[Variant], now: Timestamp, fault: &Fault)
     (None, compared)
 }
 
-fn texts(program: &Program) -> Vec<String> {
+/// What the lab loads of a program.
+pub fn texts(program: &Program) -> Vec<String> {
     let mut texts = vec![program.closed_base()];
     texts.extend(program.pieces(ELEMENTS_MAX));
     texts
@@ -186,6 +189,7 @@ fn every_fault_is_found() {
     let (mut same, mut missed, mut failures) = (Vec::new(), Vec::new(), 0);
     // What the proof said of what was loaded.
     let (mut refuted, mut proved, mut beyond) = (0, 0, Vec::new());
+    let mut trials = Trials::default();
     let mut choices = Seeded(SEED);
     for (number, subject) in subjects.iter().enumerate() {
         let (topology, list) = variants(subject, now);
@@ -207,6 +211,9 @@ fn every_fault_is_found() {
                 left = left.saturating_sub(1);
                 let (change, packets) = changed(&topology, &list, now, &fault);
                 let (found, proof) = lab(subject, &fault);
+                if let Some(proof) = proof.as_ref().filter(|proof| !proof.refuted.is_empty()) {
+                    trials.note(&format!("{}: {}: {:?}", subject.name, kind.words(), fault.edit), proof);
+                }
                 match (&change, proof) {
                     (Some(packet), Some(proof)) if proof.refuted.is_empty() => {
                         let why = proof.undetermined.join("; ");
@@ -277,6 +284,8 @@ fn every_fault_is_found() {
         "{failures} of those caught stopped the lab's own sentinels; refused: nft or the kernel took no such text"
     );
     println!("the proof: {refuted} that change the meaning were refuted, {proved} that change nothing proved");
+    trials.print();
+    missed.extend(trials.contradicted.iter().map(|one| format!("{one} (the kernel)")));
     println!("\nRefuted by packets that brute force leaves out:");
     for line in &beyond {
         println!("  {line}");

@@ -11,7 +11,7 @@ use crate::netfilter::iptables::ipset::IpSets;
 use crate::netfilter::iptables::perform::Machine;
 use crate::netfilter::iptables::save::{Line, lines_of, read_into};
 use crate::netfilter::iptables::{Version, Word};
-use crate::netfilter::{NoteKind, Program};
+use crate::netfilter::{NoteKind, Program, Script};
 use crate::source::Source;
 
 /// A script while it is followed.
@@ -79,7 +79,10 @@ impl<'s> Runner<'s> {
         }
         let more = std::mem::take(&mut self.machine.sets.notes);
         self.machine.notes.extend(more);
-        self.machine.finish()
+        let calls = std::mem::take(&mut self.machine.calls);
+        let mut program = self.machine.finish();
+        program.script = Some(Script { calls, stops_at_failure: self.stops_at_failure });
+        program
     }
 
     fn list(&mut self, list: &List) {

@@ -1,6 +1,10 @@
 //! Diagnostics: what a check reports, as values. Drawing them is the terminal's business.
 
+mod packet;
+
 use segwall_packetset::Flow;
+
+pub use packet::NamedPacket;
 
 use crate::source::Span;
 
@@ -28,6 +32,27 @@ pub struct Label {
     pub text: String,
 }
 
+/// A packet that shows a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Witness {
+    /// Of a policy: its places are those of the ruleset.
+    Flow(Flow),
+    /// Of rules without a policy: its places are named.
+    Packet(Box<NamedPacket>),
+}
+
+impl From<Flow> for Witness {
+    fn from(flow: Flow) -> Self {
+        Self::Flow(flow)
+    }
+}
+
+impl From<NamedPacket> for Witness {
+    fn from(packet: NamedPacket) -> Self {
+        Self::Packet(Box::new(packet))
+    }
+}
+
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -45,8 +70,8 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What to do.
     pub help: Option<String>,
-    /// A flow that shows it.
-    pub witness: Option<Flow>,
+    /// A packet that shows it.
+    pub witness: Option<Witness>,
 }
 
 impl Diagnostic {
@@ -98,10 +123,10 @@ impl Diagnostic {
         self
     }
 
-    /// A flow that shows it.
+    /// A packet that shows it.
     #[must_use]
-    pub fn witness(mut self, flow: Flow) -> Self {
-        self.witness = Some(flow);
+    pub fn witness(mut self, witness: impl Into<Witness>) -> Self {
+        self.witness = Some(witness.into());
         self
     }
 }

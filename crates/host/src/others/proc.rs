@@ -1,4 +1,4 @@
-//! What else decides about packets on this box, beside nftables.
+//! Legacy xtables and IPVS, which say in files of the kernel that they are there.
 
 use std::fs;
 
@@ -12,10 +12,8 @@ const IPVS: &str = "/proc/net/ip_vs";
 /// Lines of [`IPVS`] before its services.
 const IPVS_HEADING_LINES: usize = 3;
 
-/// One sentence for each other program of the kernel that may drop or move packets. What cannot be looked at is a
-/// sentence too: nothing is taken for absent because it could not be asked.
-#[must_use]
-pub fn filters() -> Vec<String> {
+/// A sentence for each that has tables or services.
+pub fn tables() -> Vec<String> {
     let mut found = Vec::new();
     for (path, name) in LEGACY {
         match fs::read_to_string(path) {
