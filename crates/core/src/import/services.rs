@@ -13,8 +13,6 @@ const PROTOCOLS_MAX: usize = 16;
 /// ICMP messages that open a connection, as [`crate::analysis::sets::opening_icmp`] has them.
 const OPENING: [(Family, u8, &[u8]); 2] =
     [(Family::V4, proto::ICMP, &[8, 13, 15, 17]), (Family::V6, proto::ICMPV6, &[128, 139])];
-/// Codes of one ICMP type that are named one by one.
-const CODES_MAX: usize = 16;
 
 /// What a box says of protocols.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +83,7 @@ fn listed(cube: &Cube, families: &[Family], protocols: &[u8], ports: &Option<Vec
 }
 
 fn icmp(cube: &Cube, protocol: u8, opening: &[u8]) -> Vec<Service> {
-    let codes = values(cube, Field::IcmpCode).filter(|codes| codes.len() <= CODES_MAX);
+    let codes = values(cube, Field::IcmpCode);
     let kinds: Vec<u8> = match values(cube, Field::IcmpType) {
         None => opening.to_vec(),
         Some(kinds) => opening.iter().copied().filter(|kind| kinds.contains(kind)).collect(),

@@ -43,13 +43,13 @@ fn an_office_on_nft() {
     equal(
         &import,
         &[
-            "forward: port = [\"http\", \"https\"] to = \"192.168.30.10\" hairpin = false",
+            "forward: port = [\"tcp/80\", \"tcp/443\"] to = \"192.168.30.10\" hairpin = false",
             "forward: port = \"tcp/2222\" to = \"192.168.30.10\" to_port = 22 hairpin = false",
             "accept: from = \"administrators\" to = \"gateway\" service = [\"https\", \"ssh\"]",
             "accept: from = \"office\" to = \"internet\"",
-            "accept: from = \"administrators\" to = [\"office\", \"servers\"]",
             "accept: from = \"office\" to = \"servers\" service = \"dns\"",
             "accept: from = \"servers\" to = [\"office/192.168.20.16/28\", \"office/192.168.20.40\"] service = \"tcp/9100\"",
+            "accept: from = \"administrators\" to = \"segments\"",
         ],
     );
     assert!(import.policy.contains("routes = [{ to = \"172.16.0.0/16\", via = \"192.168.30.2\" }]"));
@@ -78,7 +78,7 @@ fn a_forward_is_one_with_its_accept() {
          -A PREROUTING -i eth1 -p tcp --dport 25 -j DNAT --to-destination 10.3.0.6\n\
          -A POSTROUTING -o eth1 -j SNAT --to-source 203.0.113.2\n",
     );
-    equal(&import, &["forward: port = \"https\" to = \"10.3.0.5\" to_port = 8443 hairpin = false"]);
+    equal(&import, &["forward: port = \"tcp/443\" to = \"10.3.0.5\" to_port = 8443 hairpin = false"]);
     // The accept lets packets pass that nothing translated, too: a hole, and closed.
     let straight = |one: &&segwall_core::import::Difference| one.which == Which::Class(Class::Straight);
     assert!(import.differences.iter().any(|one| straight(&one) && one.how == How::Closed), "{}", told(&import));
@@ -92,7 +92,10 @@ fn a_forward_from_a_part_of_the_internet() {
         &format!("{CLOSED}-A FORWARD -i eth1 -d 10.3.0.5 -p tcp --dport 22 -s 198.51.100.0/24 -j ACCEPT\n"),
         "-A PREROUTING -i eth1 -p tcp --dport 22 -j DNAT --to-destination 10.3.0.5\n",
     );
-    equal(&import, &["forward: port = \"ssh\" to = \"10.3.0.5\" from = \"internet/198.51.100.0/24\" hairpin = false"]);
+    equal(
+        &import,
+        &["forward: port = \"tcp/22\" to = \"10.3.0.5\" from = \"internet/198.51.100.0/24\" hairpin = false"],
+    );
 }
 
 #[test]
