@@ -9,7 +9,7 @@ use std::panic::catch_unwind;
 use std::path::Path;
 
 /// A target with fewer kept inputs has lost them.
-const INPUTS_MIN: usize = 20;
+const INPUTS_MIN: usize = 10;
 
 fn kept(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
