@@ -160,7 +160,8 @@ fn one(text: &mut String, part: &Part, file: &str) {
             0 => String::new(),
             number => format!("  {}:{number}", Escaped(file)),
         };
-        line("covered", &format!("{}{place}", Escaped(&rule.rule)));
+        let partly = if rule.partly { ", part of it" } else { "" };
+        line("covered", &format!("{}{partly}{place}", Escaped(&rule.rule)));
     }
     for time in &part.times {
         line("when", &Escaped(time).to_string());

@@ -100,8 +100,10 @@ pub struct DifferenceShape {
     pub direction: &'static str,
     /// `input`, `forward`, `output`, `prerouting` or `postrouting`.
     pub hook: &'static str,
-    /// In words.
-    pub words: String,
+    /// In words: which packets.
+    pub words: &'static str,
+    /// In words: where, such as `to the box`.
+    pub way: &'static str,
     /// Some of them in more words.
     pub boxes: Vec<String>,
     /// One of them, in words.
@@ -270,7 +272,8 @@ fn shape(ruleset: &ruleset::Ruleset, one: &Difference) -> DifferenceShape {
             How::Otherwise => "otherwise",
         },
         hook: one.hook.word(),
-        words: one.words.clone(),
+        words: one.words,
+        way: one.way,
         boxes: one.boxes.clone(),
         packet: one.packet.clone(),
         flow: json::FlowShape::of(ruleset, &witness.packet.flow),

@@ -42,7 +42,7 @@ pub fn report(data: &Data, written: Option<&Path>) -> String {
     if !data.holes.is_empty() {
         let _ = writeln!(text, "\n{STRONG}choices{STRONG:#}");
         for hole in &data.holes {
-            let word = if hole.kept { "kept" } else { "closed; --keep-differences keeps it" };
+            let word = if hole.kept { "kept" } else { "not kept; --keep-differences keeps it" };
             let _ = writeln!(text, "  {}: {word}", hole.words);
         }
     }
@@ -69,10 +69,15 @@ fn section(text: &mut String, title: &str, list: &[&DifferenceShape]) {
         return;
     }
     let _ = writeln!(text, "\n{STRONG}{title}{STRONG:#}");
+    let mut before = "";
     for one in list {
-        let _ = writeln!(text, "  {}", one.words);
+        // One class at several hooks is one thing to read.
+        if one.words != before {
+            let _ = writeln!(text, "  {}", one.words);
+        }
+        before = one.words;
         for line in &one.boxes {
-            let _ = writeln!(text, "    {line}");
+            let _ = writeln!(text, "      {line}");
         }
         let by = if one.rules.is_empty() {
             String::new()
@@ -80,6 +85,6 @@ fn section(text: &mut String, title: &str, list: &[&DifferenceShape]) {
             let rules: Vec<String> = one.rules.iter().map(|rule| Escaped(rule).to_string()).collect();
             format!(" {QUIET}({}){QUIET:#}", rules.join(", "))
         };
-        let _ = writeln!(text, "    {}: {}{by}, now {}", one.packet, one.before, one.now);
+        let _ = writeln!(text, "    {}: {}\n      {}{by}, now {}", one.way, one.packet, one.before, one.now);
     }
 }

@@ -55,12 +55,16 @@ pub struct Data {
     /// With `--service`: one for each service, hook and family.
     #[serde(skip_serializing_if = "Option::is_none")]
     service_matrices: Option<Vec<ServiceMatrix>>,
+    /// Lines of a rule set that were not understood: the matrices speak of the others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    not_understood: Vec<String>,
 }
 
 impl Data {
     /// Service matrices, given for an instant.
-    pub fn of_services(at: String, list: Vec<ServiceMatrix>) -> Self {
-        Self { at, matrix: None, service_matrices: Some(list) }
+    pub fn of_services(at: String, list: Vec<ServiceMatrix>, not_understood: Vec<String>) -> Self {
+        Self { at, matrix: None, service_matrices: Some(list), not_understood }
     }
 }
 
@@ -79,7 +83,12 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
     let matrix = analysis::matrix(&checked.policy, &checked.ruleset, At::Instant(now));
     match args.format {
         Format::Json => {
-            let data = Data { at: clock::second(now), matrix: Some(matrix), service_matrices: None };
+            let data = Data {
+                at: clock::second(now),
+                matrix: Some(matrix),
+                service_matrices: None,
+                not_understood: Vec::new(),
+            };
             return json::print("matrix", Answer::Yes, Vec::new(), Some(data));
         }
         Format::Csv => out::print_plain(&csv(&matrix))?,

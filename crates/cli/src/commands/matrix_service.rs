@@ -55,15 +55,21 @@ pub fn run(location: &Location, words: &str, format: Format) -> Result<Answer, F
         Ok(list) => list,
         Err(error) => {
             out::complain(&format!("{}: {error}: too many classes to tell apart\n", Escaped(&side.words())));
+            if format == Format::Json {
+                json::print::<Data>("matrix", Answer::Unknown, Vec::new(), None)?;
+            }
             return Ok(Answer::Unknown);
         }
     };
-    for note in &notes {
-        out::complain(&format!("{CARE}not understood:{CARE:#} {}\n", Escaped(note)));
+    if format != Format::Json {
+        for note in &notes {
+            out::complain(&format!("{CARE}not understood:{CARE:#} {}\n", Escaped(note)));
+        }
     }
     match format {
         Format::Json => {
-            return json::print("matrix", Answer::Yes, Vec::new(), Some(Data::of_services(clock::second(now), list)));
+            let data = Data::of_services(clock::second(now), list, notes);
+            return json::print("matrix", Answer::Yes, Vec::new(), Some(data));
         }
         Format::Csv => out::print_plain(&csv(&list))?,
         Format::Table => out::print(&text(&list))?,

@@ -44,7 +44,7 @@ pub struct Step {
     pub path: Vec<String>,
     /// The zone reached.
     pub to: String,
-    /// By which rules. Only what no earlier step reached.
+    /// By which rules. Only what no earlier step reached; a segment that was taken is not told again.
     pub ways: Vec<Inroad>,
     /// Hosts there only answer: no way to take them.
     pub only_icmp: bool,
@@ -185,8 +185,8 @@ impl Walk<'_, '_> {
         self.reached = space.union(self.reached, seen)?;
         let mut next = Vec::new();
         for to in self.outputs() {
-            // Where it began, or what is on the same wire, is no news.
-            if to == from || self.is_start(to) {
+            // What is taken, or on the same wire, is no news.
+            if to == from || self.taken.contains_key(&to) {
                 continue;
             }
             let there = self.always.space.cube(&Cube::all().with_only(Field::Out, output_number(to)))?;
@@ -223,10 +223,6 @@ impl Walk<'_, '_> {
         let end = End { zone, addresses: Some(addresses.to_vec()), direct: true, span: crate::source::Span::default() };
         let own = self.always.sources(from, &end)?;
         self.always.space.intersect(accepted, own)
-    }
-
-    fn is_start(&self, place: Place) -> bool {
-        self.taken.get(&place).is_some_and(|path| path.len() == 1)
     }
 
     /// Whether an earlier step reached it with more than a ping.

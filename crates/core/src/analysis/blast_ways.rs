@@ -8,8 +8,9 @@ use super::always::{Always, output_number};
 use super::domain::{zone_name, zone_of};
 use super::matrix::{Grant, Matrix};
 use super::words::EVERYTHING;
-use crate::policy::Verdict;
+use crate::policy::{End, Verdict};
 use crate::ruleset::{Need, Origin, Ruleset};
+use crate::source::Span;
 
 /// What one rule, port forward or need of the box opens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -49,7 +50,13 @@ pub(super) fn ways(
     let mut list = Vec::new();
     let mut rules: Vec<usize> = ruleset.boxes_between(from, to).into_iter().map(|(rule, _)| rule).collect();
     rules.dedup();
-    let there = always.space.cube(&Cube::all().with_only(Field::Out, output_number(to)))?;
+    // Drops mean addresses wherever they lie: only those that lie there count.
+    let there = match zone_of(ruleset, to) {
+        Some(zone) if to != Place::Gateway => {
+            always.beyond(&End { zone, addresses: None, direct: true, span: Span::default() })?
+        }
+        _ => always.space.cube(&Cube::all().with_only(Field::Out, output_number(to)))?,
+    };
     let refuses = |at: &usize| ruleset.rules[*at].verdict != Verdict::Accept;
     let cutting: Vec<usize> = rules.iter().copied().filter(refuses).collect();
     for at in rules.iter().filter(|at| !refuses(at)) {

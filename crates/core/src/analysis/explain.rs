@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use schemars::JsonSchema;
-use segwall_packetset::{AddrRange, Family, Flow, Place};
+use segwall_packetset::{AddrRange, Cube, Family, Field, Flow, GaveUp, Place, Space};
 use serde::Serialize;
 
+use super::always::Always;
 use super::classes::{AddrClass, Classes, Question};
 use super::domain::{Ground, intersect, places, zone_of};
 use super::explain_advice::{Asked, advice, timed_rules};
+use super::explain_area::area;
 use super::explain_ends::{Misunderstood, read_ends, read_services};
 use super::explain_parts::{products, reason_words, way};
+use super::explain_sets::{addresses, covering, decided, families, services};
 use super::questions::{Claim, each_question};
 use super::words::{Words, rule_words};
 use crate::policy::{End, Policy, Service, Verdict, Zone};
@@ -19,6 +22,11 @@ use crate::ruleset::{At, Decision, Reason, Ruleset};
 
 /// More pairs of places than this are not explained one by one.
 const PAIRS_MAX: usize = 400;
+/// More combinations of sources, destinations and services than this are not listed: the answer comes from sets, box by
+/// box, which are harder to read.
+const COMBINATIONS_MAX: usize = 200_000;
+/// Boxes beyond those shown are counted up to this number.
+const BOXES_MAX: usize = 10_000;
 /// More parts than this are counted, not shown.
 pub const PARTS_MAX: usize = 40;
 
@@ -56,7 +64,7 @@ pub struct Part {
     pub reason: String,
     /// The deciding rule's line.
     pub line: Option<u32>,
-    /// Every rule that covers it, in the file's order; what the box accepts unasked comes last, with line 0.
+    /// Every rule that covers it or part of it, in the file's order; what the box accepts unasked comes last, with line 0.
     pub covering: Vec<Covering>,
     /// `IPv4` or `IPv6`, where the other family fares differently.
     pub family: Option<String>,
@@ -74,6 +82,10 @@ pub struct Part {
     #[serde(skip)]
     #[schemars(skip)]
     pub flow: Flow,
+    /// All of them (of the fields that `always` uses), with where they enter.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub(super) area: (Place, Vec<Cube>),
 }
 
 /// A rule that covers a flow.
@@ -85,6 +97,8 @@ pub struct Covering {
     pub verdict: &'static str,
     /// What it is called.
     pub rule: String,
+    /// It covers some flows of the part and not others.
+    pub partly: bool,
 }
 
 /// How a flow goes through the box.
@@ -109,6 +123,14 @@ struct Key {
     reason: Reason,
     limited: bool,
     forwarded: bool,
+}
+
+/// What a part is about, in words; nothing where it is all that was asked about.
+struct Said {
+    family: Option<String>,
+    sources: Option<String>,
+    destinations: Option<String>,
+    services: Option<String>,
 }
 
 /// Explains what becomes of connections from one end to another.
@@ -230,6 +252,13 @@ impl Explainer<'_> {
     fn answer(&mut self, policy: &Policy, question: &Question) -> BTreeSet<Verdict> {
         let ruleset = self.ruleset;
         let classes = Classes::of(ruleset, question, self.at);
+        if classes.src.len().saturating_mul(classes.dst.len()).saturating_mul(classes.services.len()) > COMBINATIONS_MAX
+        {
+            return self.answer_by_sets(policy, question, &classes).unwrap_or_else(|_| {
+                self.note("a pair of zones is too large to explain: ask about fewer addresses or services".to_owned());
+                BTreeSet::from([Verdict::Accept, Verdict::Drop])
+            });
+        }
         let mut told: BTreeMap<Key, Vec<([usize; 3], Flow)>> = BTreeMap::new();
         for combination in classes.combinations(ruleset, question) {
             if classes.services[combination.at[2]].pieces.iter().all(|piece| piece.is_misplaced()) {
@@ -255,9 +284,15 @@ impl Explainer<'_> {
                 let inside = |at: &[usize; 3]| (0..3).all(|side| product[side].contains(&at[side]));
                 let example = flows.iter().find(|(at, _)| inside(at)).map(|(_, flow)| *flow);
                 let flow = example.expect("a product is made of flows");
-                let part = self.part(policy, question, &classes, key, &product, flow);
+                let said = self.said(question, &classes, key, &product);
+                let covering = self.covering(flows.iter().filter(|(at, _)| inside(at)).map(|(_, flow)| flow));
+                let cubes = area(&classes, &product, key.family, question.output, key.forwarded);
+                let part = self.part(policy, &classes.instants, (said, covering), flow, (question.input, cubes));
                 match self.parts[first..].iter_mut().find(|known| known.is_twin(&part)) {
-                    Some(known) => known.family = None,
+                    Some(known) => {
+                        known.family = None;
+                        known.area.1.extend(part.area.1);
+                    }
                     None => self.parts.push(part),
                 }
             }
@@ -265,18 +300,52 @@ impl Explainer<'_> {
         verdicts
     }
 
-    fn part(
-        &self,
+    /// The same where there are very many combinations.
+    fn answer_by_sets(
+        &mut self,
         policy: &Policy,
         question: &Question,
         classes: &Classes,
-        key: &Key,
-        product: &[BTreeSet<usize>; 3],
-        flow: Flow,
-    ) -> Part {
+    ) -> Result<BTreeSet<Verdict>, GaveUp> {
+        let mut always = Always::new(self.ground, self.at, Space::NODES_MAX);
+        let parts = decided(&mut always, question)?;
+        for part in &parts {
+            let boxes: Vec<Cube> = always.space.boxes(part.set).take(BOXES_MAX).collect();
+            for cube in boxes {
+                if self.parts.len() >= PARTS_MAX {
+                    self.left_out += 1;
+                    continue;
+                }
+                let set = always.space.cube(&cube)?;
+                let set = always.space.intersect(set, part.set)?;
+                let Some((flow, _)) = always.example(question.input, set)? else { continue };
+                let family = flow.family();
+                let side = |field, place, whole: &[AddrRange]| {
+                    let ranges = addresses(&cube, field, family)?;
+                    let whole: Vec<AddrRange> = whole.iter().copied().filter(|r| r.family() == family).collect();
+                    if ranges == whole {
+                        None
+                    } else {
+                        self.words.addresses(zone_of(self.ruleset, place)?, Some(&ranges))
+                    }
+                };
+                let words = Said {
+                    family: (families(&cube).len() == 1).then(|| family.to_string()),
+                    sources: side(Field::Src, question.input, &question.src),
+                    destinations: side(Field::Dst, question.output, &question.dst),
+                    services: services(&cube).map(|list| self.words.services(Some(&list)).join(", ")),
+                };
+                let covering = covering(&mut always, question, set)?;
+                let covering = covering.into_iter().map(|(rule, partly)| self.covering_words(rule, partly)).collect();
+                let area = (question.input, vec![cube]);
+                self.parts.push(self.part(policy, &classes.instants, (words, covering), flow, area));
+            }
+        }
+        Ok(parts.iter().map(|part| part.verdict).collect())
+    }
+
+    fn said(&self, question: &Question, classes: &Classes, key: &Key, product: &[BTreeSet<usize>; 3]) -> Said {
         let ruleset = self.ruleset;
-        let decision = ruleset.eval(&flow, self.at);
-        let covering = ruleset.covering(&flow, false, self.at);
         let both = |list: &[AddrClass]| Family::BOTH.iter().all(|f| list.iter().any(|class| class.family() == *f));
         let side = |chosen: &BTreeSet<usize>, list: &[AddrClass], place| {
             self.address_words(chosen, list, key.family, zone_of(ruleset, place)?)
@@ -285,31 +354,62 @@ impl Explainer<'_> {
             (0..classes.services.len()).filter(|at| classes.services[*at].is_thinkable(key.family)).collect();
         let services =
             (product[2] != possible && !key.forwarded).then(|| self.service_words(classes, &product[2], &possible));
-        Part {
-            verdict: key.verdict.word(),
-            limited: key.limited,
-            logged: decision.log,
-            reason: reason_words(ruleset, &flow, key.reason),
-            line: match key.reason {
-                Reason::Rule(at) => Some(ruleset.rules[at].line).filter(|line| *line > 0),
-                _ => None,
-            },
-            covering: covering
-                .into_iter()
-                .map(|at| Covering {
-                    line: ruleset.rules[at].line,
-                    verdict: ruleset.rules[at].verdict.word(),
-                    rule: rule_words(ruleset, at),
-                })
-                .collect(),
+        Said {
             family: (both(&classes.src) && both(&classes.dst)).then(|| key.family.to_string()),
             sources: side(&product[0], &classes.src, question.input),
             destinations: side(&product[1], &classes.dst, question.output).filter(|_| !key.forwarded),
             services,
-            path: way(ruleset, &flow, decision.verdict),
-            times: timed_rules(policy, ruleset, &flow, &classes.instants, decision.verdict),
-            flow,
         }
+    }
+
+    fn part(
+        &self,
+        policy: &Policy,
+        instants: &[At],
+        (said, covering): (Said, Vec<Covering>),
+        flow: Flow,
+        area: (Place, Vec<Cube>),
+    ) -> Part {
+        let ruleset = self.ruleset;
+        let Decision { verdict, reason, log, limited } = ruleset.eval(&flow, self.at);
+        let Said { family, sources, destinations, services } = said;
+        Part {
+            verdict: verdict.word(),
+            limited,
+            logged: log,
+            reason: reason_words(ruleset, &flow, reason),
+            line: match reason {
+                Reason::Rule(at) => Some(ruleset.rules[at].line).filter(|line| *line > 0),
+                _ => None,
+            },
+            covering,
+            family,
+            sources,
+            destinations,
+            services,
+            path: way(ruleset, &flow, verdict),
+            times: timed_rules(policy, ruleset, &flow, instants, verdict),
+            flow,
+            area,
+        }
+    }
+
+    /// The rules that cover flows, and whether not all of them.
+    fn covering<'f>(&self, flows: impl Iterator<Item = &'f Flow>) -> Vec<Covering> {
+        let mut count: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut all = 0;
+        for flow in flows {
+            all += 1;
+            for rule in self.ruleset.covering(flow, false, self.at) {
+                *count.entry(rule).or_default() += 1;
+            }
+        }
+        count.into_iter().map(|(rule, of)| self.covering_words(rule, of < all)).collect()
+    }
+
+    fn covering_words(&self, at: usize, partly: bool) -> Covering {
+        let rule = &self.ruleset.rules[at];
+        Covering { line: rule.line, verdict: rule.verdict.word(), rule: rule_words(self.ruleset, at), partly }
     }
 
     /// The chosen addresses of a family, or all but the others where that is shorter; nothing where it is all.

@@ -1,6 +1,7 @@
 //! What a policy comes to: who reaches whom, why, and what is wrong with it.
 //!
-//! Everything here asks the oracle ([`crate::ruleset::Ruleset::judge`]) and decides nothing by itself.
+//! Everything here asks the oracle ([`crate::ruleset::Ruleset::judge`]) for one packet, or its sets (`always`, [`proof`])
+//! for all, and decides nothing by itself.
 
 mod always;
 mod blast;
@@ -15,8 +16,12 @@ mod domain;
 mod expect;
 mod explain;
 mod explain_advice;
+mod explain_area;
 mod explain_ends;
 mod explain_parts;
+#[cfg(feature = "testing")]
+mod explain_proof;
+mod explain_sets;
 pub mod foreign;
 mod lints;
 mod matrix;
@@ -37,6 +42,8 @@ pub use check::{check, check_within};
 pub use domain::{is_stand_in, with_stand_ins};
 pub use explain::{Covering, Explanation, PARTS_MAX, Part, Way, explain};
 pub use explain_ends::Misunderstood;
+#[cfg(feature = "testing")]
+pub use explain_proof::{Proved, prove_explanation};
 pub use matrix::{Cell, Grant, Matrix, NeedLine, Refusal, matrix};
 pub use resolver::resolvers;
 pub use words::{EVERYTHING, Words, flow_words, schedule_words};

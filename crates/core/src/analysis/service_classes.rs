@@ -8,9 +8,9 @@ use segwall_packetset::{Family, Header, PortRange, proto};
 use crate::policy::{Ports, Service};
 
 /// ICMP messages that open a connection; no other one is ever `new` (see `Flow::first_state`).
-const ICMP_OPENS: [u8; 4] = [8, 13, 15, 17];
+pub(super) const ICMP_OPENS: [u8; 4] = [8, 13, 15, 17];
 /// The same of ICMPv6.
-const ICMPV6_OPENS: [u8; 2] = [128, 139];
+pub(super) const ICMPV6_OPENS: [u8; 2] = [128, 139];
 /// A protocol for experiments (RFC 3692) that stands for all that nobody names.
 const UNNAMED_PROTO: u8 = 253;
 const EPHEMERAL_PORT: u16 = 40_000;
@@ -20,8 +20,10 @@ const EPHEMERAL_PORT: u16 = 40_000;
 pub(super) enum Piece {
     /// Destination ports of a protocol.
     Ports(u8, PortRange),
-    /// One ICMP or ICMPv6 message; no code: every one that is not named.
+    /// One ICMP or ICMPv6 message; no code: every one.
     Icmp(u8, u8, Option<u8>),
+    /// An ICMP or ICMPv6 type with every code that is not named; the last number is one of them.
+    IcmpRest(u8, u8, u8),
     /// A protocol without ports.
     Plain(u8),
     /// ICMP in an IPv6 packet, ICMPv6 in an IPv4 packet: no host speaks it, but a rule for the protocol covers it.
@@ -50,6 +52,7 @@ impl Piece {
                 }
                 (protocol, Header::Icmp { kind, code: code.unwrap_or(0) })
             }
+            Self::IcmpRest(protocol, kind, code) => return Self::Icmp(protocol, kind, Some(code)).example(family),
             Self::Plain(protocol) => (protocol, Header::Other),
             Self::Misplaced(protocol) => {
                 if (protocol == proto::ICMP) != (family == Family::V6) {
@@ -74,6 +77,7 @@ impl Piece {
             }
             Self::Ports(proto, range) => Some(Service { proto, ports: Ports::Range(range) }),
             Self::Icmp(proto, kind, code) => Some(Service { proto, ports: Ports::Icmp { kind, code } }),
+            Self::IcmpRest(proto, kind, _) => Some(Service { proto, ports: Ports::Icmp { kind, code: None } }),
             Self::Others => None,
         }
     }
@@ -82,7 +86,11 @@ impl Piece {
         match (self, service.ports) {
             (Self::Others, _) => false,
             (
-                Self::Ports(protocol, _) | Self::Icmp(protocol, ..) | Self::Plain(protocol) | Self::Misplaced(protocol),
+                Self::Ports(protocol, _)
+                | Self::Icmp(protocol, ..)
+                | Self::IcmpRest(protocol, ..)
+                | Self::Plain(protocol)
+                | Self::Misplaced(protocol),
                 Ports::All,
             ) => protocol == service.proto,
             (Self::Ports(protocol, range), Ports::Range(named)) => {
@@ -91,8 +99,11 @@ impl Piece {
             (Self::Icmp(protocol, kind, code), Ports::Icmp { kind: named, code: named_code }) => {
                 protocol == service.proto && kind == named && (named_code.is_none() || named_code == code)
             }
+            (Self::IcmpRest(protocol, kind, _), Ports::Icmp { kind: named, code }) => {
+                protocol == service.proto && kind == named && code.is_none()
+            }
             (
-                Self::Ports(..) | Self::Icmp(..) | Self::Plain(_) | Self::Misplaced(_),
+                Self::Ports(..) | Self::Icmp(..) | Self::IcmpRest(..) | Self::Plain(_) | Self::Misplaced(_),
                 Ports::Range(_) | Ports::Icmp { .. },
             ) => false,
         }
@@ -111,7 +122,7 @@ impl ServiceClass {
         let rank = |piece: &Piece| match piece {
             Piece::Ports(_, range) if range.first > 0 => 0,
             Piece::Ports(..) => 1,
-            Piece::Icmp(..) => 2,
+            Piece::Icmp(..) | Piece::IcmpRest(..) => 2,
             Piece::Plain(_) => 3,
             Piece::Others => 4,
             Piece::Misplaced(_) => 5,
@@ -134,8 +145,8 @@ pub(super) fn service_classes(asked: Option<&[Service]>, lists: &[&Arc<[Service]
         let held = lists.iter().map(|list| list.iter().any(|service| piece.is_of(service))).collect();
         // A class has flows in both families or in one, as a whole.
         let family = match piece {
-            Piece::Icmp(proto::ICMP, ..) | Piece::Misplaced(proto::ICMPV6) => 4,
-            Piece::Icmp(..) | Piece::Misplaced(_) => 6,
+            Piece::Icmp(proto::ICMP, ..) | Piece::IcmpRest(proto::ICMP, ..) | Piece::Misplaced(proto::ICMPV6) => 4,
+            Piece::Icmp(..) | Piece::IcmpRest(..) | Piece::Misplaced(_) => 6,
             Piece::Ports(..) | Piece::Plain(_) | Piece::Others => 0,
         };
         classes.entry((family, held)).or_default().push(piece);
@@ -168,7 +179,6 @@ fn pieces(named: &[&Service]) -> Vec<Piece> {
     for (protocol, kinds) in [(proto::ICMP, &ICMP_OPENS[..]), (proto::ICMPV6, &ICMPV6_OPENS[..])] {
         pieces.push(Piece::Misplaced(protocol));
         for kind in kinds {
-            pieces.push(Piece::Icmp(protocol, *kind, None));
             let codes: BTreeSet<u8> = named
                 .iter()
                 .filter(|service| service.proto == protocol)
@@ -177,6 +187,12 @@ fn pieces(named: &[&Service]) -> Vec<Piece> {
                     Ports::All | Ports::Range(_) | Ports::Icmp { .. } => None,
                 })
                 .collect();
+            if codes.is_empty() {
+                pieces.push(Piece::Icmp(protocol, *kind, None));
+            } else {
+                let free = (0..=u8::MAX).find(|code| !codes.contains(code));
+                pieces.extend(free.map(|code| Piece::IcmpRest(protocol, *kind, code)));
+            }
             pieces.extend(codes.into_iter().map(|code| Piece::Icmp(protocol, *kind, Some(code))));
         }
     }
@@ -211,6 +227,16 @@ mod tests {
         let named = Service { proto: proto::ICMP, ports: Ports::Icmp { kind: 8, code: Some(0) } };
         let every = Service { proto: proto::ICMP, ports: Ports::Icmp { kind: 8, code: None } };
         let list: Arc<[Service]> = [named].into();
-        assert_eq!(service_classes(Some(&[every]), &[&list]).len(), 2);
+        let classes = service_classes(Some(&[every]), &[&list]);
+        assert_eq!(classes.len(), 2);
+        // What stands for the others is not the named one.
+        let codes: BTreeSet<u8> = classes
+            .iter()
+            .filter_map(|class| match class.example(Family::V4) {
+                Some((_, Header::Icmp { code, .. })) => Some(code),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(codes, BTreeSet::from([0, 1]));
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct BoxOf<'a> {
     pub hook: Hook,
     pub cube: &'a Cube,
     pub families: &'a [Family],
+    /// The rule drops: then addresses of the internet mean these addresses everywhere.
+    pub drops: bool,
 }
 
 impl BoxOf<'_> {
@@ -173,6 +175,7 @@ impl BoxOf<'_> {
         let narrowed = |zone: usize| {
             let interface = &self.ruleset.interfaces[zone];
             let all = match interface.role {
+                Role::Uplink if self.drops => Vec::new(),
                 Role::Uplink => vec![AddrRange::all(*family)],
                 Role::Segment(_) => {
                     interface.sources.iter().copied().filter(|range| range.family() == *family).collect()

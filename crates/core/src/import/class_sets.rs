@@ -256,7 +256,7 @@ fn port_zero(space: &mut Space) -> Result<Set, GaveUp> {
 }
 
 /// Packets that come from elsewhere with a source of the box; of a dynamic uplink whatever it has.
-fn own_source(space: &mut Space, ruleset: &Ruleset) -> Result<Set, GaveUp> {
+pub(super) fn own_source(space: &mut Space, ruleset: &Ruleset) -> Result<Set, GaveUp> {
     let mut own = among(space, Field::Src, &own_addresses(ruleset))?;
     for interface in ruleset.interfaces.iter().filter(|interface| interface.dynamic) {
         let here = Cube::all().with_only(Field::In, name(&interface.name)).with_only(Field::SrcTypeHere, LOCAL);

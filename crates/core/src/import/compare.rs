@@ -4,17 +4,19 @@
 
 use std::net::IpAddr;
 
-use segwall_packetset::{Cube, Field, GaveUp, Point, Set, Space};
+use segwall_packetset::{Family, Field, GaveUp, Point, Set, Space};
 
+use super::class_sets::own_source;
 use super::classes::{self, Class, Scope};
 use super::forwards;
 use super::old::Old;
+use super::terms::{name, number, numbers, of_family};
 use super::usual::{Usual, telling};
 use crate::analysis::proof;
 use crate::analysis::sets;
 use crate::netfilter::Hook;
 use crate::netfilter::meaning::Translations;
-use crate::ruleset::{At, Need, Origin, Role, Ruleset};
+use crate::ruleset::{At, Need, Origin, Ruleset};
 
 /// Which packets differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,42 +124,45 @@ pub(super) fn filter(space: &mut Space, sides: &Sides<'_>, hook: Hook, old: &Old
     Ok(comparison.found)
 }
 
-/// Connections that the policy's port forwards make, honest ones, from the internet.
+/// Connections that the policy's port forwards make of what comes from the internet.
 fn translated(space: &mut Space, sides: &Sides<'_>, possible: Set) -> Result<Set, GaveUp> {
-    let new = space.range(Field::State, 0, 0)?;
-    let opening = sets::can_open(space)?;
-    let by_forward = space.range(Field::Translated, 1, 1)?;
-    let to = super::terms::among(space, Field::Dst, &sides.scope.forwarded_to)?;
     let asked = forwards::asked(space, sides.ruleset)?;
-    let inputs: Vec<Field> =
-        Field::ALL.into_iter().filter(|field| !matches!(field, Field::In | Field::Src | Field::Family)).collect();
-    let from = space.exists(asked, &inputs)?;
-    let set = space.intersect_all(&[possible, new, opening, by_forward, to, from])?;
+    let kept = [Field::Family, Field::In, Field::Src, Field::Proto, Field::Dst, Field::Dport];
+    let others: Vec<Field> = Field::ALL.into_iter().filter(|field| !kept.contains(field)).collect();
+    let mut all = Set::EMPTY;
+    for ((to, port), set) in proof::destinations(space, sides.ruleset)? {
+        let set = space.intersect(set, asked)?;
+        let set = space.exists(set, &others)?;
+        // What was the destination is, behind the translation, where it was sent to.
+        let set = space.substitute(set, Field::Dst, Field::SentDst)?;
+        let set = space.substitute(set, Field::Dport, Field::SentDport)?;
+        let made = of_family(Family::of(to)).with_only(Field::State, 0).with_only(Field::Translated, 1);
+        let made = made.with_only(Field::Dst, number(to));
+        let made = match port {
+            Some(port) => made.with_only(Field::Dport, u128::from(port)),
+            None => made,
+        };
+        let made = space.cube(&made)?;
+        let set = space.intersect(set, made)?;
+        all = space.union(all, set)?;
+    }
     // They leave by the segment that the target lies in.
     let mut cubes = Vec::new();
     for interface in &sides.ruleset.interfaces {
-        for family in segwall_packetset::Family::BOTH {
-            let list = super::terms::numbers(&interface.sources, family);
+        for family in Family::BOTH {
+            let list = numbers(&interface.sources, family);
             if !list.is_empty() {
-                let of = super::terms::of_family(family).with_only(Field::Out, super::terms::name(&interface.name));
+                let of = of_family(family).with_only(Field::Out, name(&interface.name));
                 cubes.push(of.with_ranges(Field::Dst, &list));
             }
         }
     }
     let home = space.cubes(&cubes)?;
-    // What was sent to a static address of the uplink; one that comes and goes is not known here.
-    let mut sent = Vec::new();
-    for interface in sides.ruleset.interfaces.iter().filter(|interface| interface.role == Role::Uplink) {
-        let here = Cube::all().with_only(Field::In, super::terms::name(&interface.name));
-        if interface.dynamic {
-            sent.push(here);
-        } else {
-            let own = interface.addresses.iter().map(|addr| (super::terms::number(*addr), super::terms::number(*addr)));
-            sent.push(here.with_ranges(Field::SentDst, &own.collect::<Vec<_>>()));
-        }
-    }
-    let sent = space.cubes(&sent)?;
-    space.intersect_all(&[set, home, sent])
+    let opening = sets::can_open(space)?;
+    let sent = forwards::sent_to_the_uplink(space, sides.ruleset)?;
+    let own = own_source(space, sides.ruleset)?;
+    let all = space.intersect_all(&[all, possible, opening, home, sent])?;
+    space.minus(all, own)
 }
 
 struct Comparison<'a> {
@@ -189,15 +194,25 @@ impl Comparison<'_> {
         let needs = self.space.intersect(opened, self.implied)?;
         let sure_needs = self.space.intersect(surely, self.implied)?;
         self.put(Which::Implied, How::Opened, needs, sure_needs)?;
-        let opened = self.space.minus(opened, self.implied)?;
-        let surely = self.space.minus(surely, self.implied)?;
+        let mut opened = self.space.minus(opened, self.implied)?;
+        let mut surely = self.space.minus(surely, self.implied)?;
+        if matches!(which, Which::Class(_)) {
+            // Replies that follow by themselves are one thing to tell, too.
+            for (state, number) in [(Class::Established, 1), (Class::Related, 2)] {
+                let of = self.space.range(Field::State, number, number)?;
+                let (some, sure) = (self.space.intersect(opened, of)?, self.space.intersect(surely, of)?);
+                self.put(Which::Class(state), How::Opened, some, sure)?;
+                opened = self.space.minus(opened, of)?;
+                surely = self.space.minus(surely, of)?;
+            }
+        }
         self.both(which, How::Opened, opened, surely, among)
     }
 
     /// Of a class by where packets go, those that open nothing are told by their state.
     fn closed(&mut self, which: Which, (closed, surely): (Set, Set), among: Set) -> Result<(), GaveUp> {
         let Which::Class(class) = which else { return self.both(which, How::Closed, closed, surely, among) };
-        if !class.is_of_places() || class == Class::Loopback {
+        if !class.is_of_places() {
             return self.put(which, How::Closed, closed, surely);
         }
         for state in Class::STATES {

@@ -65,6 +65,13 @@ pub(super) fn cover(
     Ok((grants, covered))
 }
 
+/// Whether its services are few enough to read.
+pub(super) fn is_readable(grant: &Grant) -> bool {
+    /// More are rather said as what is left out.
+    const SERVICES_MAX: usize = 16;
+    grant.services.as_ref().is_none_or(|list| list.len() <= SERVICES_MAX)
+}
+
 struct Work<'a> {
     task: &'a Task<'a>,
     grants: Vec<Grant>,
@@ -119,7 +126,13 @@ impl Work<'_> {
             }
         };
         let wanted = services::of_box(cube, &families);
-        let box_of = BoxOf { ruleset: self.task.ruleset, hook: self.task.hook, cube, families: &families };
+        let box_of = BoxOf {
+            ruleset: self.task.ruleset,
+            hook: self.task.hook,
+            cube,
+            families: &families,
+            drops: self.task.verdict == Verdict::Drop,
+        };
         for (from, to) in box_of.ends().into_iter().filter(|(from, to)| !from.is_empty() && !to.is_empty()) {
             self.one(space, from, to, &wanted, &box_of)?;
         }
@@ -161,23 +174,26 @@ impl Work<'_> {
         } else {
             ways.extend([(&from[..], &narrowed_to[..]), (&narrowed_from, &to), (&narrowed_from, &narrowed_to)]);
         }
-        let mut lists = vec![narrow.clone()];
-        if let Some(more) = narrow.as_deref().and_then(services::with_both_icmp) {
-            lists.insert(0, Some(more));
-        }
-        if matches!(wanted, Wanted::Many(_)) {
-            lists.insert(0, None);
-        }
+        let more = narrow.as_deref().and_then(services::with_both_icmp);
+        let lists: Vec<Option<Vec<Service>>> = more.map(Some).into_iter().chain([narrow]).collect();
+        let many = matches!(wanted, Wanted::Many(_));
         for (from, to) in &ways {
-            for services in &lists[..lists.len() - usize::from(matches!(wanted, Wanted::Many(_)))] {
+            let first: &[Option<Vec<Service>>] = if many { &[None] } else { &lists };
+            for services in first {
                 if self.take(space, grant(from, to, services.clone()))? {
                     return Ok(());
                 }
             }
         }
-        if matches!(wanted, Wanted::Many(_)) {
-            for (from, to) in &ways {
-                if self.all_but(space, grant(from, to, None))? || self.take(space, grant(from, to, narrow.clone()))? {
+        if !many {
+            return Ok(());
+        }
+        for (from, to) in &ways {
+            if self.all_but(space, grant(from, to, None))? {
+                return Ok(());
+            }
+            for services in &lists {
+                if self.take(space, grant(from, to, services.clone()))? {
                     return Ok(());
                 }
             }
@@ -203,7 +219,7 @@ impl Work<'_> {
         drops.write(space, not)?;
         let dropped = drops.covered;
         let few = drops.grants.len() <= DROPS_MAX;
-        let readable = drops.grants.iter().all(|grant| grant.services.as_ref().is_some_and(|list| list.len() <= 16));
+        let readable = drops.grants.iter().all(is_readable);
         if !few || !readable || !within(space, not, dropped)? {
             return Ok(false);
         }

@@ -6,9 +6,11 @@ use std::net::IpAddr;
 use segwall_packetset::{AddrRange, Cube, Family, Field, GaveUp, PortRange, Set, Space, proto};
 
 use super::Given;
+use super::class_sets::own_source;
 use super::classes::own_addresses;
 use super::grants::LineAt;
 use super::old::Old;
+use super::services;
 use super::terms::{address, among, family_number, family_of, name, number, of_family, ranges, within};
 use crate::analysis::sets;
 use crate::netfilter::meaning::Translations;
@@ -214,7 +216,7 @@ impl Translation<'_> {
         let cubes: Vec<Cube> = self.space.boxes(simple).take(BOXES_MAX).collect();
         let mut written = Set::EMPTY;
         for cube in cubes {
-            let services = services(&cube);
+            let services = services::ports_of(&cube);
             if services.is_empty() {
                 continue;
             }
@@ -305,6 +307,20 @@ impl Translation<'_> {
     }
 }
 
+/// Translated packets that were sent to a static address of the uplink; one that comes and goes is not known here.
+pub(super) fn sent_to_the_uplink(space: &mut Space, ruleset: &Ruleset) -> Result<Set, GaveUp> {
+    let mut sent = Vec::new();
+    for interface in ruleset.interfaces.iter().filter(|interface| interface.role == Role::Uplink) {
+        if interface.dynamic {
+            return Ok(Set::ALL);
+        }
+        for addr in &interface.addresses {
+            sent.push(of_family(Family::of(*addr)).with_only(Field::SentDst, number(*addr)));
+        }
+    }
+    space.cubes(&sent)
+}
+
 /// Packets that a forward made, from where it takes them.
 fn follows(space: &mut Space, ruleset: &Ruleset, set: Set, from: Option<&[AddrRange]>) -> Result<Set, GaveUp> {
     let uplink: Vec<Cube> = uplinks(ruleset).map(|device| Cube::all().with_only(Field::In, name(device))).collect();
@@ -313,7 +329,10 @@ fn follows(space: &mut Space, ruleset: &Ruleset, set: Set, from: Option<&[AddrRa
     let by = space.minus(by, inside)?;
     let opening = sets::can_open(space)?;
     let wellformed = space.wellformed()?;
-    let set = space.intersect_all(&[set, by, opening, wellformed])?;
+    let sent = sent_to_the_uplink(space, ruleset)?;
+    let set = space.intersect_all(&[set, by, opening, wellformed, sent])?;
+    let own = own_source(space, ruleset)?;
+    let set = space.minus(set, own)?;
     match from {
         None => Ok(set),
         Some(list) => {
@@ -348,7 +367,7 @@ fn add(list: &mut Vec<Forward>, forward: Forward) {
     });
     match same {
         Some(known) => {
-            known.ports = super::services::joined(&known.ports, &forward.ports);
+            known.ports = services::joined(&known.ports, &forward.ports);
             known.lines.extend(&forward.lines);
         }
         None => list.push(forward),
@@ -357,30 +376,4 @@ fn add(list: &mut Vec<Forward>, forward: Forward) {
 
 fn outside_of(list: &[AddrRange], inside: &[AddrRange]) -> Vec<AddrRange> {
     list.iter().copied().filter(|range| !inside.iter().any(|known| known.covers(range))).collect()
-}
-
-/// Ports of a box; a box without a protocol of its own has none.
-fn services(cube: &Cube) -> Vec<Service> {
-    let protocols: Vec<u8> = match cube.get(Field::Proto) {
-        None => (0..=u8::MAX).filter(|number| proto::has_ports(*number)).collect(),
-        Some(list) => list
-            .iter()
-            .flat_map(|(first, last)| *first..=*last)
-            .filter_map(|number| u8::try_from(number).ok())
-            .filter(|number| proto::has_ports(*number))
-            .collect(),
-    };
-    let whole = [(0, u128::from(u16::MAX))];
-    let ports = cube.get(Field::Dport).unwrap_or(&whole);
-    let ports: Vec<PortRange> = ports
-        .iter()
-        .filter_map(|(first, last)| {
-            let (first, last) = (u16::try_from(*first).ok()?.max(1), u16::try_from(*last).ok()?);
-            (first <= last).then_some(PortRange { first, last })
-        })
-        .collect();
-    protocols
-        .into_iter()
-        .flat_map(|proto| ports.iter().map(move |range| Service { proto, ports: Ports::Range(*range) }))
-        .collect()
 }

@@ -102,8 +102,10 @@ pub struct Difference {
     pub how: How,
     /// Where.
     pub hook: Hook,
-    /// In words.
-    pub words: String,
+    /// In words: which packets.
+    pub words: &'static str,
+    /// In words: where, such as `to the box`.
+    pub way: &'static str,
     /// Some of them in more words, where the class does not say it.
     pub boxes: Vec<String>,
     /// One of them.

@@ -196,7 +196,8 @@ impl Maker<'_> {
             }
             let drops = Task { allowed: not, verdict: Verdict::Drop, ..task };
             let (drops, covered) = cover::cover(self.space, &drops, &[(None, not)], Set::EMPTY)?;
-            if drops.len() <= OUTPUT_DROPS_MAX && self.space.minus(not, covered)?.is_empty() {
+            let few = drops.len() <= OUTPUT_DROPS_MAX && drops.iter().all(cover::is_readable);
+            if few && self.space.minus(not, covered)?.is_empty() {
                 return Ok(drops);
             }
             choices.output_drop = true;

@@ -13,8 +13,6 @@ const PROTOCOLS_MAX: usize = 16;
 /// ICMP messages that open a connection, as [`crate::analysis::sets::opening_icmp`] has them.
 const OPENING: [(Family, u8, &[u8]); 2] =
     [(Family::V4, proto::ICMP, &[8, 13, 15, 17]), (Family::V6, proto::ICMPV6, &[128, 139])];
-/// Codes of one ICMP type that are named one by one.
-const CODES_MAX: usize = 16;
 
 /// What a box says of protocols.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +83,7 @@ fn listed(cube: &Cube, families: &[Family], protocols: &[u8], ports: &Option<Vec
 }
 
 fn icmp(cube: &Cube, protocol: u8, opening: &[u8]) -> Vec<Service> {
-    let codes = values(cube, Field::IcmpCode).filter(|codes| codes.len() <= CODES_MAX);
+    let codes = values(cube, Field::IcmpCode);
     let kinds: Vec<u8> = match values(cube, Field::IcmpType) {
         None => opening.to_vec(),
         Some(kinds) => opening.iter().copied().filter(|kind| kinds.contains(kind)).collect(),
@@ -125,6 +123,32 @@ pub(super) fn set(space: &mut Space, services: Option<&[Service]>) -> Result<Set
         }
     }
     space.cubes(&cubes)
+}
+
+/// Ports of a box; a box without a protocol of its own has none.
+pub(super) fn ports_of(cube: &Cube) -> Vec<Service> {
+    let protocols: Vec<u8> = match cube.get(Field::Proto) {
+        None => (0..=u8::MAX).filter(|number| proto::has_ports(*number)).collect(),
+        Some(list) => list
+            .iter()
+            .flat_map(|(first, last)| *first..=*last)
+            .filter_map(|number| u8::try_from(number).ok())
+            .filter(|number| proto::has_ports(*number))
+            .collect(),
+    };
+    let whole = [(0, u128::from(u16::MAX))];
+    let ports = cube.get(Field::Dport).unwrap_or(&whole);
+    let ports: Vec<PortRange> = ports
+        .iter()
+        .filter_map(|(first, last)| {
+            let (first, last) = (u16::try_from(*first).ok()?.max(1), u16::try_from(*last).ok()?);
+            (first <= last).then_some(PortRange { first, last })
+        })
+        .collect();
+    protocols
+        .into_iter()
+        .flat_map(|proto| ports.iter().map(move |range| Service { proto, ports: Ports::Range(*range) }))
+        .collect()
 }
 
 /// The same services with the other IP version's ICMP beside each, as `ping` and `icmp` mean both.

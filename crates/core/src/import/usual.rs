@@ -47,7 +47,9 @@ impl Usual {
         let from = super::terms::among(space, Field::Src, &hosts(0))?;
         let to_hosts = super::terms::among(space, Field::Dst, &hosts(1))?;
         let to_own = super::terms::among(space, Field::Dst, &own)?;
-        let mut wishes = vec![new, opening];
+        // Where nothing opens a connection, what people know is an acknowledgement.
+        let ack = space.range(Field::Flags, 0x10, 0x10)?;
+        let mut wishes = vec![new, opening, ack];
         if hook != Hook::Output {
             wishes.push(by_in);
         }
@@ -57,8 +59,12 @@ impl Usual {
         if hook == Hook::Forward {
             wishes.push(apart);
         }
-        wishes.push(if hook == Hook::Output { Set::ALL } else { from });
-        wishes.push(if hook == Hook::Input { to_own } else { to_hosts });
+        let from_own = super::terms::among(space, Field::Src, &own)?;
+        wishes.push(if hook == Hook::Output { from_own } else { from });
+        if hook == Hook::Input {
+            wishes.push(to_own);
+        }
+        wishes.push(to_hosts);
         let v4 = space.range(Field::Family, 0, 0)?;
         wishes.push(v4);
         let services: Vec<(u128, u128)> = SERVICES.iter().map(|port| (*port, *port)).collect();

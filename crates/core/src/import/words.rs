@@ -5,15 +5,8 @@ use super::compare::{How, Which};
 use crate::netfilter::Hook;
 
 /// Which packets differ, and why, in one sentence without a full stop.
-pub(super) fn of(which: Which, how: How, hook: Hook) -> String {
-    let to = match hook {
-        Hook::Input => "to the box",
-        Hook::Output => "from the box",
-        Hook::Prerouting | Hook::Ingress => "before routing",
-        Hook::Postrouting | Hook::Egress => "after routing",
-        Hook::Forward => "through the box",
-    };
-    let what = match which {
+pub(super) fn of(which: Which, how: How) -> &'static str {
+    match which {
         Which::Promised => "between zones, which no rule of a policy can say",
         Which::Class(class) => of_class(class, how),
         Which::Implied => "what a segment or an uplink needs from the box: accepted without a rule",
@@ -22,8 +15,18 @@ pub(super) fn of(which: Which, how: How, hook: Hook) -> String {
         Which::Hairpin => "the uplink's address from inside: port forwards that segments see otherwise",
         Which::Sources => "sources that are translated otherwise",
         Which::Answered => "refused with an answer: the policy drops in silence",
-    };
-    format!("{to}: {what}")
+    }
+}
+
+/// The way of packets at a hook.
+pub(super) fn way(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Input => "to the box",
+        Hook::Output => "from the box",
+        Hook::Prerouting | Hook::Ingress => "before routing",
+        Hook::Postrouting | Hook::Egress => "after routing",
+        Hook::Forward => "through the box",
+    }
 }
 
 fn of_class(class: Class, how: How) -> &'static str {
@@ -96,9 +99,9 @@ impl Class {
             Self::Back => "Packets are accepted that go back out of the interface they came by",
             Self::Straight => "The internet side reaches the targets of port forwards past the forward",
             Self::SourcePort => {
-                "Rules ask for source ports, which a policy does not know: they are kept for every port"
+                "Rules ask for source ports, which a policy does not know: kept, they hold for every one"
             }
-            Self::Implied => "The rules drop what Segwall accepts by itself, such as echo requests: it stays dropped",
+            Self::Implied => "The rules drop what Segwall accepts by itself, such as echo requests to the box",
             _ => "",
         }
     }

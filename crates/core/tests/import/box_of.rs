@@ -80,11 +80,21 @@ pub fn told(import: &Import) -> String {
     let mut lines = vec![format!("{:?}, {} rules", import.answer, import.rules)];
     lines.extend(import.reasons.iter().map(|reason| format!("reason: {reason}")));
     for one in &import.differences {
-        lines.push(format!("{} [{} {:?}]", one.words, one.which.word(), one.how));
+        lines.push(format!("{}: {} [{} {:?}]", one.way, one.words, one.which.word(), one.how));
         lines.extend(one.boxes.iter().map(|text| format!("    {text}")));
         lines.push(format!("    {}: {} -> {} {:?}", one.packet, one.before, one.now, one.rules));
     }
     lines.extend(import.notes.iter().map(|note| format!("note: {note}")));
     lines.extend(import.holes.iter().map(|(class, kept)| format!("hole {} kept {kept}", class.word())));
     lines.join("\n") + "\n"
+}
+
+/// The rules of a policy, a line each.
+pub fn rules(text: &str) -> Vec<String> {
+    let body = text.split("\n[[").skip(1);
+    body.map(|rule| {
+        let lines = rule.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with('#'));
+        lines.collect::<Vec<_>>().join(" ").replace("]]", ":")
+    })
+    .collect()
 }

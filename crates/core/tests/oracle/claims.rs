@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 use segwall_core::analysis::{check, codes, explain, matrix};
+use segwall_core::diag::Witness;
 use segwall_core::policy::{End, Expect, Rule, Verdict, Zone};
 use segwall_core::ruleset::{At, Origin, Reason, Ruleset};
 use segwall_core::testing::{Seeded, random_policy, to_toml};
@@ -161,7 +162,7 @@ fn a_claim_that_holds_is_broken_by_no_packet() {
         let broken =
             |expect: &Expect| findings.iter().find(|f| f.code == codes::EXPECT_FAILED && f.span == expect.span);
         for finding in findings.iter().filter(|finding| finding.code == codes::EXPECT_FAILED) {
-            let Some(flow) = finding.witness else { continue };
+            let Some(Witness::Flow(flow)) = finding.witness else { continue };
             let claim = policy.expects.iter().find(|expect| expect.span == finding.span).expect("a claim's");
             let wanted = claim.verdict == Verdict::Accept;
             let breaks = |at: &At| (ruleset.eval(&flow, *at).verdict == Verdict::Accept) != wanted;

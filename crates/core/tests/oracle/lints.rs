@@ -114,7 +114,7 @@ fn taking_covered_rules_out_changes_nothing() {
             }
         }
     }
-    assert!(covered > 300 && kept > 1_000, "{covered} covered rules, {kept} others");
+    assert!(covered > 300 && kept > 300, "{covered} covered rules, {kept} others");
 }
 
 /// The counterpart: a copy of a rule is always found.

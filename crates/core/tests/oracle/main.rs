@@ -4,6 +4,7 @@
 
 mod claims;
 mod differences;
+mod explained;
 mod lints;
 mod packets;
 mod reading;

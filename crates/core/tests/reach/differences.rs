@@ -119,3 +119,27 @@ fn a_policy_and_what_is_rendered_from_it_open_the_same() {
         assert!(verdicts.is_empty(), "seed {seed:#x}: {verdicts:#?}\n{}", to_toml(&policy));
     }
 }
+
+/// What a diff of two INPUT chains comes to: how many changes, and whether there are doubts.
+fn of_input(before: &str, after: &str) -> (usize, bool) {
+    let file = |rules: &str| read(&format!("*filter\n:INPUT DROP\n:FORWARD DROP\n:OUTPUT ACCEPT\n{rules}COMMIT\n"));
+    let (before, after) = (file(before), file(after));
+    let found = diff(&mut Space::default(), Party::Rules(&[&before]), Party::Rules(&[&after]), now());
+    (found.changes.len(), !found.doubts.is_empty())
+}
+
+#[test]
+fn what_both_files_share_decides_alike_unless_something_is_left_behind_for_it() {
+    let knock = "-A INPUT -p tcp -m tcp --dport 22 -m recent --rcheck --seconds 60 --name knock --rsource -j ACCEPT\n";
+    let web = "-A INPUT -p tcp -m tcp --dport 80 -j ACCEPT\n";
+    // A rule said twice is no difference, whatever else is not decided.
+    assert_eq!(of_input(&format!("{knock}{web}{web}"), &format!("{knock}{web}")), (0, false));
+    assert_eq!(of_input(&format!("{knock}{web}"), knock), (1, false));
+    // Without the rule that learns, the one that asks never holds: that is not seen, and not called equal.
+    let learns = "-A INPUT -p tcp -m tcp --dport 1111 -m recent --set --name knock --rsource -j DROP\n";
+    assert_eq!(of_input(&format!("{learns}{knock}"), knock), (0, true));
+    // Where the sides depend on it in different ways, nothing is claimed.
+    let drops = knock.replace("ACCEPT", "DROP");
+    let ssh = "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n";
+    assert_eq!(of_input(knock, &format!("{drops}{ssh}")), (0, true));
+}

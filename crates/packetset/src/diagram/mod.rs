@@ -9,6 +9,7 @@ mod apply;
 mod boxes;
 mod cache;
 mod classes;
+mod disjoint;
 mod import;
 mod interface;
 mod intern;

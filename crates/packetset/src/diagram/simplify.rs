@@ -1,6 +1,6 @@
 //! The same answers with fewer questions, where only some packets matter.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::cache::Op;
 use super::store::{ALL, EMPTY};
@@ -16,11 +16,11 @@ impl Space {
         if within.is_empty() {
             return Ok(Set::EMPTY);
         }
-        self.question(|space| space.reduce(set.0, within.0, &mut HashMap::new())).map(Set)
+        self.question(|space| space.reduce(set.0, within.0, &mut BTreeMap::new())).map(Set)
     }
 
     /// `within` is not empty.
-    fn reduce(&mut self, set: u32, within: u32, known: &mut HashMap<(u32, u32), u32>) -> Result<u32, GaveUp> {
+    fn reduce(&mut self, set: u32, within: u32, known: &mut BTreeMap<(u32, u32), u32>) -> Result<u32, GaveUp> {
         if within == ALL || set == ALL || set == EMPTY {
             return Ok(set);
         }

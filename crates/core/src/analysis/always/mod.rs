@@ -16,6 +16,7 @@ use segwall_packetset::{Cube, Field, GaveUp, InterfaceId, Place, Set, Space, pro
 use self::clock::Clock;
 use super::domain::Ground;
 use super::proof::terms::is;
+use super::service_classes::{ICMP_OPENS, ICMPV6_OPENS};
 use crate::ruleset::{At, Rule, Ruleset};
 
 /// Fields that a port forward sets.
@@ -88,7 +89,7 @@ impl<'g> Always<'g> {
             is(is(Cube::all(), Field::Family, family), Field::Proto, u128::from(protocol))
                 .with_ranges(Field::IcmpType, &kinds)
         };
-        let closed = self.space.cubes(&[of(0, proto::ICMP, &OPENS), of(1, proto::ICMPV6, &OPENS_V6)])?;
+        let closed = self.space.cubes(&[of(0, proto::ICMP, &ICMP_OPENS), of(1, proto::ICMPV6, &ICMPV6_OPENS)])?;
         let opening = self.space.complement(closed)?;
         self.opening = Some(opening);
         Ok(opening)
@@ -119,11 +120,6 @@ impl<'g> Always<'g> {
         self.space.intersect(set, times)
     }
 }
-
-/// Messages of ICMP that open a connection (`Flow::first_state`).
-const OPENS: [u8; 4] = [8, 13, 15, 17];
-/// The same of ICMPv6.
-const OPENS_V6: [u8; 2] = [128, 139];
 
 /// The number of an output in [`Field::Out`]: 0 is the box itself. Segments come first, then uplinks.
 pub fn output_number(place: Place) -> u128 {

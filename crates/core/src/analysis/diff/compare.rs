@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use segwall_packetset::{Field, GaveUp, Set, Space};
 
+use super::affected::{affected, bare};
 use super::decide::{Decider, choose, decider};
 use super::side::{ByWords, Facts, facts, translations};
 use super::{BOXES_MAX, Change, Diff, Outcome, PERIODS_MAX, Party, SAMPLES_MAX, Sample, What};
@@ -27,11 +28,21 @@ pub fn diff(space: &mut Space, before: Party<'_>, after: Party<'_>, at: At) -> D
         parties: [before, after],
         changes: Vec::new(),
         doubts: BTreeSet::new(),
+        affected: Set::ALL,
+        granted: Set::ALL,
         leaving: Set::EMPTY,
         seen: BTreeMap::new(),
     };
     if same_rules(before, after) {
         return Diff { changes: Vec::new(), doubts: Vec::new() };
+    }
+    if let (Party::Rules(before), Party::Rules(after)) = (before, after) {
+        match affected(comparison.space, before, after) {
+            Ok(Some(set)) => comparison.affected = set,
+            Ok(None) => {}
+            // Without the bound the question is larger, and the answer the same.
+            Err(_) => {}
+        }
     }
     let begins = periods(before, after, at);
     if begins.len() > PERIODS_MAX {
@@ -74,16 +85,7 @@ fn periods(before: Party<'_>, after: Party<'_>, at: At) -> Vec<Option<Timestamp>
 fn same_rules(before: Party<'_>, after: Party<'_>) -> bool {
     let (Party::Rules(before), Party::Rules(after)) = (before, after) else { return false };
     let bare = |programs: &[&Program]| -> Vec<Table> {
-        let mut tables: Vec<Table> = programs.iter().flat_map(|program| program.tables.clone()).collect();
-        for chain in tables.iter_mut().flat_map(|table| &mut table.chains) {
-            chain.span = None;
-            for rule in &mut chain.rules {
-                rule.span = None;
-                rule.comment = None;
-                rule.handle = None;
-            }
-        }
-        tables
+        programs.iter().flat_map(|program| &program.tables).map(bare).collect()
     };
     bare(before) == bare(after)
 }
@@ -110,6 +112,10 @@ struct Comparison<'a> {
     parties: [Party<'a>; 2],
     changes: Vec<Change>,
     doubts: BTreeSet<String>,
+    /// Packets that can be treated otherwise at all.
+    affected: Set,
+    /// What a reader takes for granted of the packets at hand.
+    granted: Set,
     /// Packets that leave on either side.
     leaving: Set,
     /// Packets of changes that were told, whatever the time.
@@ -134,6 +140,8 @@ impl Comparison<'_> {
             let time = self.space.range(Field::Time, nanoseconds(now), last)?;
             among = self.space.intersect(among, time)?;
         }
+        self.granted = among;
+        among = self.space.intersect(among, self.affected)?;
         let [before, after] = self.parties;
         let before = facts(self.space, before, hook, period.at, among)?;
         let after = facts(self.space, after, hook, period.at, among)?;
@@ -141,7 +149,8 @@ impl Comparison<'_> {
         if hook != Hook::Input {
             for one in [&before, &after] {
                 let open = [self.leaving, one.accept, one.limited, one.undecided];
-                self.leaving = self.space.union_all(&open)?;
+                let open = self.space.union_all(&open)?;
+                self.leaving = self.space.exists(open, &[Field::Time])?;
             }
         }
         let refused = self.refused_by_both(among, &before, &after)?;
@@ -181,7 +190,7 @@ impl Comparison<'_> {
                     }
                 }
                 if from != to {
-                    self.change(hook, period, What::Verdict(from, to), both, among)?;
+                    self.change(hook, period, What::Verdict(from, to), both)?;
                 }
             }
         }
@@ -237,7 +246,7 @@ impl Comparison<'_> {
                 let come = self.space.minus(*other, already)?;
                 let both = self.space.intersect(gone, come)?;
                 if !both.is_empty() {
-                    self.change(hook, period, what(from.clone(), to.clone()), both, among)?;
+                    self.change(hook, period, what(from.clone(), to.clone()), both)?;
                 }
             }
         }
@@ -264,6 +273,8 @@ impl Comparison<'_> {
                 among = self.space.intersect(among, known)?;
             }
         }
+        self.granted = among;
+        among = self.space.intersect(among, self.affected)?;
         if hook == Hook::Postrouting {
             // Of what is refused on both sides nothing leaves.
             among = self.space.intersect(among, self.leaving)?;
@@ -293,8 +304,9 @@ impl Comparison<'_> {
     }
 
     /// Notes a change, unless an earlier period told it.
-    fn change(&mut self, hook: Hook, period: Period, what: What, set: Set, within: Set) -> Result<(), GaveUp> {
-        let set = self.real(set)?;
+    fn change(&mut self, hook: Hook, period: Period, what: What, set: Set) -> Result<(), GaveUp> {
+        let whole = set;
+        let set = self.real(whole)?;
         let timeless = self.space.exists(set, &[Field::Time])?;
         let key = (hook as usize, what.clone());
         let known = self.seen.get(&key).copied().unwrap_or(Set::EMPTY);
@@ -309,7 +321,17 @@ impl Comparison<'_> {
             At::Instant(now) => Some(now),
             At::ClockUnknown => None,
         };
-        let shown = readable(self.space, set, within, &UNASKED, BOXES_MAX)?;
+        // Boxes are easier to read with the packets that cannot be; those of nothing else are left out.
+        let told = if period.from.is_none() { whole } else { set };
+        let mut shown = readable(self.space, told, self.granted, &UNASKED, BOXES_MAX)?;
+        let mut boxes = Vec::with_capacity(shown.boxes.len());
+        for cube in shown.boxes {
+            let inside = self.space.cube(&cube)?;
+            if !self.space.intersect(set, inside)?.is_empty() {
+                boxes.push(cube);
+            }
+        }
+        shown.boxes = boxes;
         let mut samples = Vec::new();
         for cube in shown.boxes.iter().take(SAMPLES_MAX) {
             let inside = self.space.cube(cube)?;

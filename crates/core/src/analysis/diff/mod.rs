@@ -5,6 +5,7 @@
 //! Of connections that stay refused: how the sender is told. Of those that stay limited: the limit. Messages, between two
 //! sides of one kind. And translations. Where a match depends on more than the packet, nothing is claimed.
 
+mod affected;
 mod compare;
 mod decide;
 mod side;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use segwall_packetset::Space;
+use segwall_packetset::{GaveUp, Space};
 
-use super::view::View;
+use super::view::{HOOKS, Scope, View};
 use super::{Interface, Rules, lints};
 use crate::diag::{Code, Diagnostic, Severity};
 use crate::netfilter::NoteKind;
@@ -24,7 +24,7 @@ pub struct Found {
 }
 
 /// Something that may match, or need not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Approximation {
     /// Which of the files.
     pub file: usize,
@@ -56,7 +56,7 @@ pub struct Audit {
 pub fn audit(space: &mut Space, rules: &[Rules<'_>], interfaces: Option<&[Interface]>) -> Audit {
     let mut audit = Audit::default();
     let mut found = Vec::new();
-    match View::new(space, rules, interfaces) {
+    match View::new(space, rules, interfaces, Scope::First) {
         Ok(mut view) => {
             for (code, lint) in lints::ALL {
                 if lint(&mut view, &mut found).is_err() {
@@ -67,6 +67,28 @@ pub fn audit(space: &mut Space, rules: &[Rules<'_>], interfaces: Option<&[Interf
         }
         Err(_) => audit.undecided.extend(lints::ALL.iter().map(|(code, _)| *code)),
     }
+    // Each hook has a space of its own.
+    let mut spaces: Vec<Space> = HOOKS.iter().map(|_| Space::default()).collect();
+    let views: Result<Vec<View<'_>>, GaveUp> = HOOKS
+        .iter()
+        .zip(&mut spaces)
+        .map(|(hook, space)| View::new(space, rules, interfaces, Scope::Whole(*hook)))
+        .collect();
+    match views {
+        Ok(mut views) => {
+            for (code, lint) in lints::WHOLE {
+                if lint(&mut views, &mut found).is_err() {
+                    audit.undecided.push(*code);
+                }
+            }
+            // Of every packet there is more that depends on something.
+            audit.approximated = views.iter().flat_map(approximations).collect();
+            audit.approximated.sort();
+            audit.approximated.dedup();
+        }
+        Err(_) => audit.undecided.extend(lints::WHOLE.iter().map(|(code, _)| *code)),
+    }
+    audit.undecided.sort_unstable();
     hedge(rules, &mut found);
     found.sort_by(|a, b| {
         (a.file, a.diagnostic.span, a.diagnostic.code).cmp(&(b.file, b.diagnostic.span, b.diagnostic.code))

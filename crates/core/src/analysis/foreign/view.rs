@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use segwall_packetset::{AddrRange, Cube, Family, Field, GaveUp, Point, Set, Space, interface};
+use segwall_packetset::{AddrRange, Cube, Family, Field, GaveUp, Point, Set, Space, TcpFlags, interface, proto};
 
 use super::names::{Names, host_of, own_of};
 use super::rules::{Changed, End};
@@ -12,11 +12,11 @@ use crate::analysis::proof::WISHES;
 use crate::analysis::proof::terms::{address, number};
 use crate::analysis::sets::{Shown, address_words, first_packets, possible};
 use crate::diag::NamedPacket;
-use crate::netfilter::meaning::{self, Hooked, Options, RuleAt, RuleUse};
+use crate::netfilter::meaning::{self, Hooked, Options, RuleAt, RuleUse, Seen};
 use crate::netfilter::{Chain, ChainKind, Hook, Program, Rule, Table, TableFamily};
 
 /// The hooks at which a verdict is asked for.
-const HOOKS: [Hook; 3] = [Hook::Input, Hook::Forward, Hook::Output];
+pub(super) const HOOKS: [Hook; 3] = [Hook::Input, Hook::Forward, Hook::Output];
 /// Ports that a packet goes to where any will do.
 const PORTS: [u128; 3] = [443, 80, 53];
 /// Somebody, and somebody else (RFC 5737, RFC 3849), by family.
@@ -24,6 +24,38 @@ const DOCUMENTATION: [(&str, &str); 2] = [("198.51.100.10", "203.0.113.10"), ("2
 /// `RTN_UNICAST` and `RTN_LOCAL` of the kernel's `rtnetlink.h`.
 const UNICAST: u128 = 1;
 const LOCAL: u128 = 2;
+
+/// Which packets are looked at. Every packet at every hook at once would be too many to tell apart where there are
+/// thousands of rules, and most questions are about first packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// First packets of connections, and strays of TCP that fit none, at all hooks.
+    First,
+    /// Every packet that can be at one hook.
+    Whole(Hook),
+}
+
+impl Scope {
+    fn packets(self, space: &mut Space, hook: Hook) -> Result<Set, GaveUp> {
+        let possible = possible(space, hook)?;
+        if self != Self::First {
+            return Ok(possible);
+        }
+        let strays = space.cube(&stray())?;
+        let strays = space.intersect(strays, possible)?;
+        let first = first_packets(space, hook)?;
+        space.union(first, strays)
+    }
+}
+
+/// An acknowledgement of nothing: what a scan sends.
+pub(super) fn stray() -> Cube {
+    const INVALID: u128 = 3;
+    Cube::all()
+        .with_only(Field::State, INVALID)
+        .with_only(Field::Proto, u128::from(proto::TCP))
+        .with_only(Field::Flags, u128::from(TcpFlags::ACK))
+}
 
 /// The rules and what they come to.
 pub(super) struct View<'v> {
@@ -39,6 +71,8 @@ pub(super) struct View<'v> {
     changed: Changed,
     /// What rules match by themselves, as far as it was asked.
     known: BTreeMap<(usize, RuleAt), RuleUse>,
+    /// Packets that rules surely match, alike.
+    sure: BTreeMap<(usize, RuleAt), Set>,
 }
 
 /// What becomes of packets on their way through a hook.
@@ -55,15 +89,15 @@ pub(super) struct AtHook {
     pub accepts: Set,
     /// Surely dropped on the way.
     pub drops: Set,
-    /// Where each rule stands in `hooked.rules`.
-    places: BTreeMap<RuleAt, usize>,
+    /// What each rule sees, to be worked out.
+    seen: BTreeMap<RuleAt, Seen>,
 }
 
 impl AtHook {
-    fn of(space: &mut Space, programs: &[&Program], hook: Hook) -> Result<Self, GaveUp> {
-        let possible = possible(space, hook)?;
+    fn of(space: &mut Space, programs: &[&Program], hook: Hook, scope: Scope) -> Result<Self, GaveUp> {
+        let possible = scope.packets(space, hook)?;
         let options = Options { entering: possible, collect_rules: true, ..Options::default() };
-        let hooked = meaning::path(space, programs, hook, &options)?;
+        let (hooked, seen) = meaning::path_seen(space, programs, hook, &options)?;
         let local = if hook == Hook::Input { LOCAL } else { UNICAST };
         let usual = Cube::all()
             .with_only(Field::Translated, 0)
@@ -81,14 +115,19 @@ impl AtHook {
             opens: space.intersect(usual, first)?,
             accepts: space.minus(hooked.may_accept, hooked.may_drop)?,
             drops: space.minus(hooked.may_drop, hooked.may_accept)?,
-            places: hooked.rules.iter().enumerate().map(|(place, (at, _))| (*at, place)).collect(),
             hooked,
+            seen,
         })
     }
 
-    /// What a rule sees; `None` where nothing reaches it.
-    pub fn sees(&self, at: RuleAt) -> Option<&RuleUse> {
-        self.places.get(&at).map(|place| &self.hooked.rules[*place].1)
+    /// Whether a packet may reach a rule.
+    pub fn is_reached(&self, space: &Space, at: RuleAt) -> bool {
+        self.seen.get(&at).is_some_and(|seen| seen.is_reached(space))
+    }
+
+    /// Whether a packet may match all of a rule.
+    pub fn is_matched(&self, space: &Space, at: RuleAt) -> bool {
+        self.seen.get(&at).is_some_and(|seen| seen.is_matched(space))
     }
 }
 
@@ -97,12 +136,33 @@ impl<'v> View<'v> {
         space: &'v mut Space,
         rules: &'v [Rules<'v>],
         interfaces: Option<&'v [Interface]>,
+        scope: Scope,
     ) -> Result<Self, GaveUp> {
         let programs: Vec<&Program> = rules.iter().map(|rules| rules.program).collect();
-        let hooks: Result<Vec<AtHook>, GaveUp> =
-            HOOKS.into_iter().map(|hook| AtHook::of(space, &programs, hook)).collect();
+        let hooks = HOOKS.into_iter().filter(|hook| scope == Scope::First || scope == Scope::Whole(*hook));
+        let hooks: Result<Vec<AtHook>, GaveUp> = hooks.map(|hook| AtHook::of(space, &programs, hook, scope)).collect();
         let (changed, names) = (Changed::by(&programs), Names::of(rules, interfaces));
-        Ok(Self { hooks: hooks?, names, space, rules, programs, interfaces, changed, known: BTreeMap::new() })
+        Ok(Self {
+            hooks: hooks?,
+            names,
+            space,
+            rules,
+            programs,
+            interfaces,
+            changed,
+            known: BTreeMap::new(),
+            sure: BTreeMap::new(),
+        })
+    }
+
+    /// Whether a packet may reach a rule, at any of the hooks.
+    pub fn is_reached(&self, at: RuleAt) -> bool {
+        self.hooks.iter().any(|one| one.is_reached(self.space, at))
+    }
+
+    /// Whether a packet may match all of a rule, at any of the hooks.
+    pub fn is_matched(&self, at: RuleAt) -> bool {
+        self.hooks.iter().any(|one| one.is_matched(self.space, at))
     }
 
     pub fn table(&self, at: RuleAt) -> &'v Table {
@@ -148,15 +208,36 @@ impl<'v> View<'v> {
             let marks = table.family != TableFamily::Inet && matches!(table.name.as_str(), "mangle" | "raw");
             own && here && !marks && self.rule(*at).is_some_and(|rule| wanted(End::of(rule)))
         };
-        self.hooks[place].hooked.rules.iter().map(|(at, _)| *at).filter(decides).collect()
+        self.hooks[place].seen.keys().copied().filter(decides).collect()
+    }
+
+    /// Packets that may reach a rule at a hook.
+    pub fn reached(&mut self, place: usize, at: RuleAt) -> Result<Set, GaveUp> {
+        self.hooks[place].seen.get(&at).map_or(Ok(Set::EMPTY), |seen| seen.reached(self.space))
+    }
+
+    /// Packets that may match all of a rule at a hook.
+    pub fn matched(&mut self, place: usize, at: RuleAt) -> Result<Set, GaveUp> {
+        self.hooks[place].seen.get(&at).map_or(Ok(Set::EMPTY), |seen| seen.matched(self.space))
+    }
+
+    /// Packets that surely match a rule if they reach it.
+    pub fn surely(&mut self, place: usize, at: RuleAt) -> Result<Set, GaveUp> {
+        if let Some(known) = self.sure.get(&(place, at)) {
+            return Ok(*known);
+        }
+        let surely = self.hooks[place].seen.get(&at).map_or(Ok(Set::EMPTY), |seen| seen.surely(self.space))?;
+        self.sure.insert((place, at), surely);
+        Ok(surely)
     }
 
     /// First packets of connections that this accept takes, and that come through.
     pub fn accepted_by(&mut self, place: usize, at: RuleAt) -> Result<Set, GaveUp> {
+        let surely = self.surely(place, at)?;
         let one = &self.hooks[place];
-        let Some(used) = one.sees(at) else { return Ok(Set::EMPTY) };
-        let (surely, accepts, opens) = (used.surely, one.accepts, one.opens);
-        self.space.intersect_all(&[surely, accepts, opens])
+        // What the rule matches is little: it goes first.
+        let opens = self.space.intersect(surely, one.opens)?;
+        self.space.intersect(opens, one.accepts)
     }
 
     /// What a rule would match by itself at a hook. What depends on earlier rules, such as a mark that they set, is open.

@@ -1,36 +1,23 @@
 //! SW0802: a segment of `[gateway] management` that cannot open SSH to the box at all times.
 
-use segwall_packetset::{InterfaceId, Place, PortRange, proto};
+use segwall_packetset::{Flow, GaveUp, InterfaceId, Place, PortRange, proto};
 
 use super::Context;
-use crate::analysis::classes::{Classes, Question};
+use crate::analysis::always::Always;
 use crate::analysis::codes;
 use crate::analysis::words::{flow_words, time_words};
 use crate::diag::Diagnostic;
-use crate::policy::{Ports, Service, Verdict};
-use crate::ruleset::Reason;
+use crate::policy::{End, Ports, SegmentId, Service, Zone};
+use crate::ruleset::{At, Reason};
+use crate::source::Span;
 
-pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+pub(super) fn check(context: &Context<'_>, always: &mut Always<'_>, found: &mut Vec<Diagnostic>) {
     let (policy, ruleset) = (context.policy, context.ruleset());
     let port = policy.gateway.ssh_port;
     let ssh = Service { proto: proto::TCP, ports: Ports::Range(PortRange::single(port)) };
     for id in &policy.gateway.management {
-        let input = Place::Interface(InterfaceId(id.0));
-        let question = Question {
-            input,
-            output: Place::Gateway,
-            src: context.ground.sources(input),
-            dst: context.ground.destinations(input, Place::Gateway, false),
-            services: Some(vec![ssh]),
-            forwarded_only: false,
-        };
-        let classes = Classes::of(ruleset, &question, context.at);
-        let broken =
-            classes.combinations(ruleset, &question).flat_map(|combination| combination.direct).find_map(|flow| {
-                let refused = |at: &&_| ruleset.eval(&flow, **at).verdict != Verdict::Accept;
-                classes.instants.iter().find(refused).map(|at| (flow, *at))
-            });
-        let Some((flow, at)) = broken else { continue };
+        let broken = refused(always, Place::Interface(InterfaceId(id.0)), *id, ssh);
+        let Ok(Some((flow, at))) = broken else { continue };
         let segment = &policy.segments[id.index()];
         let time = if at == context.at { String::new() } else { format!(" {}", time_words(ruleset, at)) };
         let message = format!("`{}` is management, but cannot always open SSH to the box", segment.name);
@@ -48,4 +35,23 @@ pub(super) fn check(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
             segment.name
         )));
     }
+}
+
+/// SSH from a segment to the box's address there that is not accepted, and when.
+fn refused(
+    always: &mut Always<'_>,
+    input: Place,
+    segment: SegmentId,
+    ssh: Service,
+) -> Result<Option<(Flow, At)>, GaveUp> {
+    let end = |zone| End { zone, addresses: None, direct: true, span: Span::default() };
+    let from = always.sources(input, &end(Zone::Segment(segment)))?;
+    let to = always.to_box(input, &end(Zone::Gateway), false)?;
+    let services = always.services(Some(&[ssh]))?;
+    let entry = always.entry(input)?;
+    // What a port forward takes never asks the box.
+    let direct = always.space.range(segwall_packetset::Field::Translated, 0, 0)?;
+    let asked = always.space.intersect_all(&[entry.possible, from, to, services, direct])?;
+    let missed = always.space.minus(asked, entry.accepted)?;
+    always.example(input, missed)
 }

@@ -39,11 +39,11 @@ impl Context<'_> {
 
 /// Runs every lint. Where the space gives up, a lint claims nothing.
 pub(super) fn check(context: &Context<'_>, always: &mut Always<'_>, found: &mut Vec<Diagnostic>) {
-    management_locked_out::check(context, found);
+    management_locked_out::check(context, always, found);
     found.extend(resolvers(context.policy, context.ruleset(), context.at));
     found.extend(time_servers(context.policy, context.ruleset(), context.at));
-    refused_whole::check(context, found);
-    limit_useless::check(context, found);
+    refused_whole::check(context, always, found);
+    limit_useless::check(context, always, found);
     covered::check(context, always, found);
     end_refused::check(context, always, found);
     any_to_any::check(context, always, found);

@@ -1,7 +1,5 @@
 //! One flow of a box, without sets: what rules a rule out before any set is made.
 
-use std::net::IpAddr;
-
 use segwall_packetset::{AddrRange, Family, Flow, Header, Place, proto};
 
 use super::Context;
@@ -29,21 +27,17 @@ pub(super) fn sample(context: &Context<'_>, flow_box: &FlowBox) -> Option<Flow> 
             Dst::Addresses(own) => own.to_vec(),
             Dst::Any | Dst::Own => targets.to_vec(),
         };
-        let (src, dst) = same_family(&sources, &targets)?;
-        let services: &[Service] = flow_box.services.as_deref().unwrap_or(&[]);
-        let (protocol, header) = match services {
-            [] => (UNNAMED_PROTO, Header::Other),
-            list => list.iter().find_map(|service| header_of(service, Family::of(src)))?,
-        };
-        let flow = Flow { input, output, proto: protocol, src, dst, header, sent: None };
+        let flow = Family::BOTH.into_iter().find_map(|family| {
+            let of_family =
+                |list: &[AddrRange]| list.iter().find(|range| range.family() == family).map(AddrRange::first);
+            let (src, dst) = (of_family(&sources)?, of_family(&targets)?);
+            let (protocol, header) = match flow_box.services.as_deref() {
+                None => (UNNAMED_PROTO, Header::Other),
+                Some(list) => list.iter().find_map(|service| header_of(service, family))?,
+            };
+            Some(Flow { input, output, proto: protocol, src, dst, header, sent: None })
+        })?;
         ruleset.box_covers(flow_box, &flow).then_some(flow)
-    })
-}
-
-fn same_family(sources: &[AddrRange], targets: &[AddrRange]) -> Option<(IpAddr, IpAddr)> {
-    sources.iter().find_map(|src| {
-        let dst = targets.iter().find(|dst| dst.family() == src.family())?;
-        Some((src.first(), dst.first()))
     })
 }
 

@@ -191,6 +191,8 @@ fn translated(space: &mut Space, openings: &Openings, about: Set, naming: Naming
     }
     let mut lines = Vec::new();
     let first = first_packets(space, openings.hook)?;
+    // A policy is asked about one instant, which every line would repeat.
+    let hidden: Vec<Field> = UNASKED.into_iter().chain([Field::Day, Field::Second, Field::Time]).collect();
     let open = space.minus(among, openings.drop)?;
     let sure = space.intersect(open, openings.accept)?;
     let limited = space.intersect(open, openings.limited)?;
@@ -200,7 +202,7 @@ fn translated(space: &mut Space, openings: &Openings, about: Set, naming: Naming
         if set.is_empty() {
             continue;
         }
-        let shown = readable(space, set, first, &UNASKED, TRANSLATED_MAX)?;
+        let shown = readable(space, set, first, &hidden, TRANSLATED_MAX)?;
         lines.extend(shown.boxes.iter().map(|cube| format!("{word}: {}", box_words(cube, naming))));
         lines.extend(shown.rest().map(|rest| format!("{word}: {rest}")));
     }

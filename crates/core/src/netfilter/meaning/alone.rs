@@ -54,7 +54,8 @@ fn one(walk: &mut Walk<'_, '_>, hook: Hook, at: RuleAt) -> Result<RuleUse, GaveU
             _ => {}
         }
     }
-    let surely = walk.space.minus(reached, missed)?;
+    let missed = walk.space.intersect(matched, missed)?;
+    let surely = walk.space.minus(matched, missed)?;
     Ok(RuleUse { reached, matched, surely })
 }
 

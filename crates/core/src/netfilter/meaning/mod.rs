@@ -13,6 +13,7 @@ mod compile;
 mod flows;
 mod masks;
 mod path;
+mod seen;
 mod summary;
 mod view;
 mod walk;
@@ -20,7 +21,8 @@ mod walk;
 use segwall_packetset::Set;
 
 pub use alone::alone;
-pub use path::{Translations, decided_by, filter, path, translation, translation_rules};
+pub use path::{Translations, decided_by, filter, path, path_seen, translation, translation_rules};
+pub use seen::Seen;
 
 use super::model::{Log, Rate, Reject};
 

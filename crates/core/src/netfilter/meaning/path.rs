@@ -1,7 +1,10 @@
 //! Whole questions: a hook, a way through the box, translations, one packet.
 
+use std::collections::BTreeMap;
+
 use segwall_packetset::{Field, GaveUp, Point, Set, Space};
 
+use super::seen::Seen;
 use super::walk::Walk;
 use super::{Hooked, Options, RuleAt, RuleUse, UnknownUse};
 use crate::netfilter::{ChainKind, Hook, Nat, Program, TableFamily};
@@ -15,7 +18,19 @@ const DECIDE: [ChainKind; 2] = [ChainKind::Filter, ChainKind::Route];
 pub fn filter(space: &mut Space, programs: &[&Program], hook: Hook, options: &Options) -> Result<Hooked, GaveUp> {
     let mut walk = Walk::new(space, programs, *options);
     walk.hook(hook, &DECIDE)?;
-    walk.finish()
+    let (hooked, seen) = walk.finish_seen()?;
+    with_rules(space, hooked, seen)
+}
+
+/// What rules see, worked out for every one of them that is reached.
+fn with_rules(space: &mut Space, mut hooked: Hooked, seen: BTreeMap<RuleAt, Seen>) -> Result<Hooked, GaveUp> {
+    for (at, seen) in seen {
+        let used = seen.all(space)?;
+        if !used.reached.is_empty() {
+            hooked.rules.push((at, used));
+        }
+    }
+    Ok(hooked)
 }
 
 /// What becomes of packets on all of their way: before routing, at the hook (input, forward or output), and after
@@ -26,6 +41,20 @@ pub fn filter(space: &mut Space, programs: &[&Program], hook: Hook, options: &Op
 /// # Errors
 /// When the space gives up.
 pub fn path(space: &mut Space, programs: &[&Program], hook: Hook, options: &Options) -> Result<Hooked, GaveUp> {
+    let (hooked, seen) = path_seen(space, programs, hook, options)?;
+    with_rules(space, hooked, seen)
+}
+
+/// As [`path`], with what rules see beside it, to be worked out for those that are asked about: [`Hooked::rules`] is empty.
+///
+/// # Errors
+/// When the space gives up.
+pub fn path_seen(
+    space: &mut Space,
+    programs: &[&Program],
+    hook: Hook,
+    options: &Options,
+) -> Result<(Hooked, BTreeMap<RuleAt, Seen>), GaveUp> {
     let way = way(hook);
     let new = space.range(Field::State, 0, 0)?;
     let later = space.complement(new)?;
@@ -57,14 +86,14 @@ pub fn path(space: &mut Space, programs: &[&Program], hook: Hook, options: &Opti
     let nat_drops = walk.space.intersect(nat_drops, passed)?;
     walk.drop_within(nat_drops)?;
     walk.keep_within(nat_passes)?;
-    let mut hooked = walk.finish()?;
+    let (mut hooked, seen) = walk.finish_seen()?;
     hooked.unknown.extend(nat_unknown);
     hooked.rates.extend(nat_rates);
     devices(programs, options, &mut hooked);
     if hooked.unknown.iter().any(|one| one.at.is_none()) {
         hooked.may_drop = space.union(hooked.may_drop, options.entering)?;
     }
-    Ok(hooked)
+    Ok((hooked, seen))
 }
 
 fn way(hook: Hook) -> Vec<Hook> {
@@ -150,7 +179,8 @@ pub fn translation_rules(
     let entering = space.intersect(entering, new)?;
     let mut walk = Walk::new(space, programs, Options { entering, collect_rules: true, ..Options::default() });
     walk.hook(hook, &[ChainKind::Nat])?;
-    Ok(walk.finish()?.rules)
+    let (hooked, seen) = walk.finish_seen()?;
+    Ok(with_rules(space, hooked, seen)?.rules)
 }
 
 /// The rules that a packet may reach and match, the last one first.

@@ -6,9 +6,10 @@ use segwall_packetset::{Field, GaveUp, Set, Space};
 
 use super::compile::{self, Compiler, TableNames};
 use super::flows::Flows;
+use super::seen::Seen;
 use super::summary::{self, ChainRef, Event, Summary};
 use super::view::{Place, View};
-use super::{Hooked, LogUse, Options, RateUse, RuleAt, RuleUse, UnknownUse};
+use super::{Hooked, LogUse, Options, RateUse, RuleAt, UnknownUse};
 use crate::netfilter::{Action, Base, ChainKind, Hook, Nat, Program, Reject, Step, TableFamily};
 
 /// Events of a rule, with the packets that reach them.
@@ -39,6 +40,8 @@ pub(super) struct Walk<'s, 'p> {
     flows: Option<Flows>,
     /// What was said of base chains.
     told: Told,
+    /// What rules see, where it is asked for.
+    seen: BTreeMap<RuleAt, Seen>,
     dropped: Set,
     rejected: Vec<(Reject, Set)>,
 }
@@ -61,6 +64,7 @@ impl<'s, 'p> Walk<'s, 'p> {
             entering: Vec::new(),
             flows: None,
             told: Told::new(),
+            seen: BTreeMap::new(),
             dropped: Set::EMPTY,
             rejected: Vec::new(),
         }
@@ -158,9 +162,20 @@ impl<'s, 'p> Walk<'s, 'p> {
     }
 
     fn tell(&mut self, at: ChainRef, rule: usize, event: Event, set: Set) -> Result<(), GaveUp> {
+        if !self.sees(at, rule, &event, (set, Set::ALL)) {
+            let (program, table, chain) = at;
+            let events = self.told.entry(RuleAt { program, table, chain, rule }).or_default();
+            summary::add(self.space, events, event, set)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what a rule sees of a set of its chain, of which only the packets that enter the chain are meant.
+    fn sees(&mut self, at: ChainRef, rule: usize, event: &Event, (told, entering): (Set, Set)) -> bool {
         let (program, table, chain) = at;
-        let events = self.told.entry(RuleAt { program, table, chain, rule }).or_default();
-        summary::add(self.space, events, event, set)
+        let is_about_seeing = matches!(event, Event::Reached | Event::Matched | Event::Missed);
+        is_about_seeing
+            && self.seen.entry(RuleAt { program, table, chain, rule }).or_default().keep(event, told, entering)
     }
 
     /// Keeps what a chain does to all packets.
@@ -187,6 +202,9 @@ impl<'s, 'p> Walk<'s, 'p> {
             }
             let events = self.summaries[number].1.events.clone();
             for (rule, event, set) in events {
+                if self.sees(at, rule, &event, (set, entering)) {
+                    continue;
+                }
                 let set = self.space.intersect(set, entering)?;
                 self.tell(at, rule, event, set)?;
             }
@@ -231,13 +249,16 @@ impl<'s, 'p> Walk<'s, 'p> {
     }
 
     /// All that was found.
-    pub fn finish(mut self) -> Result<Hooked, GaveUp> {
+    pub fn finish(self) -> Result<Hooked, GaveUp> {
+        self.finish_seen().map(|(hooked, _)| hooked)
+    }
+
+    /// All that was found, and what rules see, not worked out where `collect_rules` asks for it in the first.
+    pub fn finish_seen(mut self) -> Result<(Hooked, BTreeMap<RuleAt, Seen>), GaveUp> {
         self.spread()?;
         let may_accept = self.passed()?;
         let mut hooked = Hooked { may_accept, may_drop: self.dropped, may_reject: self.rejected, ..Hooked::nothing() };
         for (at, events) in self.told {
-            let mut used = RuleUse { reached: Set::EMPTY, matched: Set::EMPTY, surely: Set::EMPTY };
-            let mut missed = Set::EMPTY;
             for (event, reached) in events {
                 match event {
                     Event::Rate { rate, decides } => hooked.rates.push(RateUse { rate, at, reached, decides }),
@@ -246,18 +267,11 @@ impl<'s, 'p> Walk<'s, 'p> {
                         let (text, why) = (unknown.text, unknown.why);
                         hooked.unknown.push(UnknownUse { text, why, at: Some(at), reached });
                     }
-                    Event::Reached => used.reached = reached,
-                    Event::Matched => used.matched = reached,
-                    Event::Missed => missed = reached,
-                    Event::Translated(_) => {}
+                    Event::Reached | Event::Matched | Event::Missed | Event::Translated(_) => {}
                 }
             }
-            if self.options.collect_rules && !used.reached.is_empty() {
-                used.surely = self.space.minus(used.reached, missed)?;
-                hooked.rules.push((at, used));
-            }
         }
-        Ok(hooked)
+        Ok((hooked, self.seen))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod dead;
 mod pages;
+mod silence;
 mod tutorial;
 
 use segwall_core::analysis::foreign::{Audit, Interface, Rules, audit};

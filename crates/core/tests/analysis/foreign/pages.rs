@@ -11,14 +11,13 @@ use segwall_core::source::Source;
 use super::audited;
 
 /// Findings that no packet shows: they are about words, names, calls, or about what no packet can match.
-const WITHOUT_WITNESS: [Code; 7] = [
+const WITHOUT_WITNESS: [Code; 6] = [
     codes::INTERFACE_UNKNOWN,
     codes::WIPES_OTHERS,
     codes::GOES_ON,
     codes::OLD_WORDS,
     codes::AFTER_FINAL,
     codes::CHAIN_UNUSED,
-    codes::NAT_UNUSED,
 ];
 
 /// Blocks of a page: the word behind the fence, and the text.

@@ -87,7 +87,9 @@ fn what_a_packet_can_show_is_shown_by_one() {
         .filter(|found| found.diagnostic.witness.is_none())
         .map(|found| found.diagnostic.code)
         .collect();
-    assert_eq!(without.into_iter().collect::<Vec<_>>(), [codes::WIPES_OTHERS, codes::GOES_ON, codes::OLD_WORDS]);
+    // What the box tells itself shows nothing: the accept on the loopback interface.
+    let expected = [codes::REDUNDANT, codes::WIPES_OTHERS, codes::GOES_ON, codes::OLD_WORDS];
+    assert_eq!(without.into_iter().collect::<Vec<_>>(), expected);
     let witness = |code: Code, line: u32| {
         let source = Source::new("rules.sh", RULES);
         let found = audit

@@ -14,12 +14,13 @@ use crate::netfilter::{Table, TableFamily};
 use crate::source::Span;
 
 /// SW0922: rules behind one that decides everything.
-pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
+pub(super) fn check(views: &mut [View<'_>], found: &mut Vec<Found>) -> Result<(), GaveUp> {
+    let Some(view) = views.first() else { return Ok(()) };
     for (program, one) in view.programs.clone().into_iter().enumerate() {
         for (table, tables) in one.tables.iter().enumerate() {
             for (chain, chains) in tables.chains.iter().enumerate() {
                 let at = |rule| RuleAt { program, table, chain, rule };
-                let is_reached = |rule| view.hooks.iter().any(|one| one.sees(at(rule)).is_some());
+                let is_reached = |rule| views.iter().any(|view| view.is_reached(at(rule)));
                 if chains.rules.is_empty() || !is_reached(0) {
                     continue;
                 }

@@ -1,6 +1,6 @@
 //! SW0921: what no rule decides is accepted.
 
-use segwall_packetset::{Family, Field, GaveUp, Set};
+use segwall_packetset::{Family, Field, GaveUp};
 
 use super::{at_rule, is_policy_given};
 use crate::analysis::foreign::view::{View, is_deciding};
@@ -23,7 +23,7 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
             let one = &view.hooks[place];
             let mut left = vec![own, one.accepts, one.opens];
             for at in &policies {
-                left.push(view.hooks[place].sees(*at).map_or(Set::EMPTY, |used| used.surely));
+                left.push(view.surely(place, *at)?);
             }
             let left = view.space.intersect_all(&left)?;
             let left = view.through(left, Field::In, other)?;

@@ -1,10 +1,10 @@
 //! SW0914: packets that fit no connection are judged as if they opened one.
 
-use segwall_packetset::{Cube, Field, GaveUp, TcpFlags, proto};
+use segwall_packetset::{Field, GaveUp};
 
 use super::at_rule;
 use crate::analysis::foreign::rules::End;
-use crate::analysis::foreign::view::View;
+use crate::analysis::foreign::view::{View, stray};
 use crate::analysis::foreign::{Found, codes};
 use crate::diag::Severity;
 use crate::netfilter::Hook;
@@ -13,12 +13,7 @@ use crate::netfilter::Hook;
 const INVALID: u128 = 3;
 
 pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
-    // An acknowledgement of nothing: what a scan sends.
-    let stray = Cube::all()
-        .with_only(Field::State, INVALID)
-        .with_only(Field::Proto, u128::from(proto::TCP))
-        .with_only(Field::Flags, u128::from(TcpFlags::ACK));
-    let stray = view.space.cube(&stray)?;
+    let stray = view.space.cube(&stray())?;
     let (mut rules, mut shown) = (Vec::new(), None);
     for hook in [Hook::Input, Hook::Forward] {
         let Some(place) = view.place_of(hook) else { continue };
@@ -28,7 +23,7 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
         let Some(own) = own else { continue };
         let accepted = view.space.intersect_all(&[accepts, usual, stray, own])?;
         for at in view.deciding(place, |end| end == End::Accept) {
-            let Some(surely) = view.hooks[place].sees(at).map(|used| used.surely) else { continue };
+            let surely = view.surely(place, at)?;
             let taken = view.space.intersect(accepted, surely)?;
             if !taken.is_empty() && !rules.contains(&at) {
                 shown = shown.or(view.packet(taken, &[(Field::State, INVALID)]));

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use segwall_packetset::{GaveUp, Set};
+use segwall_packetset::{Cube, GaveUp, Set};
 
 use super::at_rule;
 use crate::analysis::foreign::view::View;
 use crate::analysis::foreign::{Found, codes};
 use crate::diag::Severity;
 use crate::netfilter::meaning::{self, Options, Rates};
+
+/// Boxes of what is logged that are looked at for a packet of which nothing is unknown.
+const BOXES_MAX: usize = 200;
 
 pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
     let mut known = BTreeSet::new();
@@ -18,12 +21,12 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
         let options = Options { rates: Rates::Over, entering: opens, ..Options::default() };
         let hooked = meaning::path(view.space, &view.programs, hook, &options)?;
         let unknown: Vec<Set> = hooked.unknown.iter().map(|one| one.reached).collect();
-        let unknown = view.space.union_all(&unknown)?;
         for log in hooked.logs.iter().filter(|log| log.log.group.is_none()) {
-            let sure = view.space.minus(log.reached, unknown)?;
-            if sure.is_empty() || !known.insert(log.at) {
+            if known.contains(&log.at) {
                 continue;
             }
+            let Some(sure) = certain(view, log.reached, &unknown)? else { continue };
+            known.insert(log.at);
             let packet = view.packet(sure, &[]);
             let message = "nothing limits this log: each packet that comes here writes a line, as fast as they come";
             found.push(
@@ -35,4 +38,19 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
         }
     }
     Ok(())
+}
+
+/// Packets that are logged whatever is unknown: some, where there are any among the first boxes.
+fn certain(view: &mut View<'_>, logged: Set, unknown: &[Set]) -> Result<Option<Set>, GaveUp> {
+    let boxes: Vec<Cube> = view.space.boxes(logged).take(BOXES_MAX).collect();
+    for cube in boxes {
+        let mut sure = view.space.cube(&cube)?;
+        for set in unknown {
+            sure = view.space.minus(sure, *set)?;
+        }
+        if !sure.is_empty() {
+            return Ok(Some(sure));
+        }
+    }
+    Ok(None)
 }

@@ -41,9 +41,7 @@ pub(super) const ALL: &[(Code, Lint)] = &[
     (codes::FAMILY_MISSING, family_missing::check),
     (codes::ANY_OWN_ADDRESS, any_own_address::check),
     (codes::UNLOGGED, unlogged::check),
-    (codes::NEVER_MATCHED, never_matched::check),
     (codes::PARTLY, partly::check),
-    (codes::REDUNDANT, redundant::check),
     (codes::FROM_ANYONE, from_anyone::check),
     (codes::TO_ANYWHERE, to_anywhere::check),
     (codes::NAT_UNUSED, nat_unused::check),
@@ -58,10 +56,19 @@ pub(super) const ALL: &[(Code, Lint)] = &[
     (codes::LOG_UNLIMITED, log_unlimited::check),
     (codes::OLD_WORDS, old_words::check),
     (codes::DEFAULT_OPEN, default_open::check),
-    (codes::AFTER_FINAL, after_final::check),
     (codes::DNAT_NOWHERE, dnat_nowhere::check),
     (codes::SPOOFABLE, spoofable::check),
     (codes::CHAIN_UNUSED, after_final::chains),
+];
+
+/// A lint that asks about every packet at each hook: a view for each.
+pub(super) type WholeLint = fn(&mut [View<'_>], &mut Vec<Found>) -> Result<(), GaveUp>;
+
+/// Those.
+pub(super) const WHOLE: &[(Code, WholeLint)] = &[
+    (codes::NEVER_MATCHED, never_matched::check),
+    (codes::REDUNDANT, redundant::check),
+    (codes::AFTER_FINAL, after_final::check),
 ];
 
 /// Other places of one finding that are pointed at; the rest is counted.

@@ -12,9 +12,13 @@ use crate::netfilter::meaning::{self, RuleAt};
 use crate::netfilter::{Action, Hook, NatKind, Rule, Step};
 
 pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
+    let translations = source_translations(view);
+    if translations.is_empty() {
+        return Ok(());
+    }
     let forwarded = leaving(view, Hook::Forward)?;
     let sent = leaving(view, Hook::Output)?;
-    for at in source_translations(view) {
+    for at in translations {
         if forwarded.get(&at).is_some_and(|set| !set.is_empty()) {
             continue;
         }

@@ -12,23 +12,21 @@ use crate::netfilter::meaning::RuleAt;
 /// Rules before a dead one that are looked at for a reason.
 const LOOKED_AT_MAX: usize = 500;
 
-pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
+pub(super) fn check(views: &mut [View<'_>], found: &mut Vec<Found>) -> Result<(), GaveUp> {
     let mut count = 0;
-    for at in view.every_rule() {
+    for at in views.first().map(View::every_rule).unwrap_or_default() {
         // A hook at which something reaches it, and nothing that matches at any.
-        let seen: Vec<(usize, Set)> = (0..view.hooks.len())
-            .filter_map(|place| view.hooks[place].sees(at).map(|used| (place, used.matched)))
-            .collect();
-        let Some((place, _)) = seen.first().copied() else { continue };
-        if seen.iter().any(|(_, matched)| !matched.is_empty()) {
+        let Some(reached) = views.iter().position(|view| view.is_reached(at)) else { continue };
+        if views.iter().any(|view| view.is_matched(at)) {
             continue;
         }
+        let view = &mut views[reached];
         count += 1;
         // What is counted only is not explained.
         found.push(if count > FOUND_PER_CODE_MAX {
             at_rule(view, codes::NEVER_MATCHED, Severity::Warning, at, "never matches")
         } else {
-            explained(view, place, at)?
+            explained(view, 0, at)?
         });
     }
     Ok(())
@@ -92,10 +90,10 @@ fn deciders(view: &mut View<'_>, place: usize, at: RuleAt, named: Set) -> Result
     let (mut by, mut left) = (Vec::new(), named);
     for rule in earlier..at.rule {
         let before = RuleAt { rule, ..at };
-        let Some(surely) = view.hooks[place].sees(before).map(|used| used.surely) else { break };
         if !view.rule(before).map(End::of).is_some_and(is_final) {
             continue;
         }
+        let surely = view.surely(place, before)?;
         let less = view.space.minus(left, surely)?;
         if less != left {
             by.push(before);

@@ -19,18 +19,21 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
             };
             let word = End::of(rule).word();
             let one = &view.hooks[place];
-            let (used, opens, accepted) = (one.sees(at).cloned(), one.opens, one.accepts);
-            let Some(used) = used.filter(|used| !used.matched.is_empty()) else { continue };
+            let (opens, accepted) = (one.opens, one.accepts);
+            if !one.is_matched(view.space, at) {
+                continue;
+            }
             let alone = view.alone(place, at)?.surely;
-            let before = view.space.minus(alone, used.reached)?;
-            let lost = view.space.intersect_all(&[before, opens, accepted])?;
+            let alone = view.space.intersect_all(&[alone, opens, accepted])?;
+            let reached = view.reached(place, at)?;
+            let lost = view.space.minus(alone, reached)?;
             if lost.is_empty() {
                 continue;
             }
             let mut by = Vec::new();
             for earlier in accepts.iter().filter(|earlier| is_before(**earlier, at)) {
-                let Some(surely) = view.hooks[place].sees(*earlier).map(|used| used.surely) else { continue };
-                if !view.space.intersect(lost, surely)?.is_empty() {
+                let surely = view.surely(place, *earlier)?;
+                if !view.space.is_disjoint(lost, surely) {
                     by.push(*earlier);
                 }
             }

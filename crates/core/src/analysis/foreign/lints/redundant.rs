@@ -6,11 +6,16 @@ use super::at_rule;
 use crate::analysis::foreign::rules::{End, logs};
 use crate::analysis::foreign::view::View;
 use crate::analysis::foreign::{Found, codes};
-use crate::diag::Severity;
+use crate::analysis::proof::LOOPBACK;
+use crate::diag::{NamedPacket, Severity};
 use crate::netfilter::meaning::RuleAt;
 use crate::netfilter::{Action, Rule, Step};
 
-pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
+pub(super) fn check(views: &mut [View<'_>], found: &mut Vec<Found>) -> Result<(), GaveUp> {
+    views.iter_mut().try_for_each(|view| of_view(view, found))
+}
+
+fn of_view(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
     for place in 0..view.hooks.len() {
         for (program, one) in view.programs.clone().into_iter().enumerate() {
             for (table, tables) in one.tables.iter().enumerate() {
@@ -58,15 +63,15 @@ fn of_chain(
     for (number, rule) in rules.iter().enumerate().rev() {
         let at = at(number);
         let end = End::of(rule);
-        let used = view.hooks[place].sees(at).cloned();
-        if let Some(used) = used.filter(|used| !used.matched.is_empty() && only_decides(rule)) {
+        if only_decides(rule) && view.hooks[place].is_matched(view.space, at) {
+            let matched = view.matched(place, at)?;
             let (others, same) = match end {
                 End::Drop => (behind.not_drop, behind.drops),
                 End::Accept => (behind.not_accept, behind.accepts),
                 End::Reject | End::Passes | End::Other => (Set::ALL, empty),
             };
-            let left = view.space.minus(used.matched, same)?;
-            let undisturbed = view.space.intersect(used.matched, others)?.is_empty();
+            let left = view.space.minus(matched, same)?;
+            let undisturbed = view.space.intersect(matched, others)?.is_empty();
             if undisturbed && (end == policy || left.is_empty()) {
                 report(view, (place, at, end), left.is_empty(), behind.logs, found)?;
             }
@@ -107,10 +112,12 @@ fn report(
     logged: Set,
     found: &mut Vec<Found>,
 ) -> Result<(), GaveUp> {
-    let Some(used) = view.hooks[place].sees(at).cloned() else { return Ok(()) };
+    let matched = view.matched(place, at)?;
     let opens = view.hooks[place].opens;
-    let usual = view.space.intersect(used.matched, opens)?;
-    let packet = view.packet(if usual.is_empty() { used.matched } else { usual }, &[]);
+    let usual = view.space.intersect(matched, opens)?;
+    // What the box tells itself says little.
+    let own = |packet: &NamedPacket| packet.output.as_deref() == Some(LOOPBACK);
+    let packet = view.packet(if usual.is_empty() { matched } else { usual }, &[]).filter(|packet| !own(packet));
     let word = end.word();
     let does = if end == End::Drop { "drops" } else { "accepts" };
     let message = if by_rules {
@@ -118,7 +125,7 @@ fn report(
     } else {
         format!("no packet would fare otherwise without this {word}: the policy of the chain {does} it as well")
     };
-    let is_logged = !view.space.intersect(used.matched, logged)?.is_empty();
+    let is_logged = !view.space.intersect(matched, logged)?.is_empty();
     let mut one = at_rule(view, codes::REDUNDANT, Severity::Note, at, message).shown_by(packet);
     one = if is_logged && end == End::Drop {
         one.label("all it does is to keep this from the log")

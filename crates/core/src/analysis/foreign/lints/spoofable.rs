@@ -4,7 +4,7 @@ use segwall_packetset::{AddrRange, Field, GaveUp, Set, interface};
 
 use super::at_rule;
 use crate::analysis::foreign::names::{ends, host_of};
-use crate::analysis::foreign::rules::End;
+use crate::analysis::foreign::rules::{End, asks};
 use crate::analysis::foreign::view::{View, words_of};
 use crate::analysis::foreign::{Found, Interface, codes};
 use crate::diag::Severity;
@@ -23,6 +23,8 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
             }
         }
     }
+    // Rules that give rights to an address first.
+    rules.sort_by_key(|(at, _)| !view.rule(*at).is_some_and(|rule| asks(rule, Field::Src)));
     for own in interfaces {
         let Some(name) = interface(&own.name) else { continue };
         let (mut taken, mut by, mut shown) = (Vec::new(), Vec::new(), None);

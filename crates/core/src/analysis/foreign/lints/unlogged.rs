@@ -27,12 +27,16 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
                 continue;
             }
             let one = &view.hooks[place];
-            let (Some(used), opens) = (one.sees(at), one.opens) else { continue };
-            let dropped = view.space.intersect(used.surely, opens)?;
-            let silent = view.space.minus(dropped, logged)?;
+            let opens = one.opens;
+            let surely = view.surely(place, at)?;
+            let dropped = view.space.intersect(surely, opens)?;
+            // Nothing of it may be logged: else the rule may be right.
+            if !view.space.is_disjoint(dropped, logged) {
+                continue;
+            }
             let key = RuleAt { rule: 0, ..at };
             for (log, wanted) in behind.get(&key).into_iter().flatten().filter(|(log, _)| log.rule > at.rule) {
-                let missing = view.space.intersect(silent, *wanted)?;
+                let missing = view.space.intersect(dropped, *wanted)?;
                 if !missing.is_empty() {
                     let both = rule.is_some_and(|rule| asks(rule, Field::Src) && asks(rule, Field::Dst));
                     lost.entry(*log).or_default().push((at, missing, both));

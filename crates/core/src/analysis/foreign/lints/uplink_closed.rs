@@ -14,8 +14,12 @@ use crate::netfilter::{ChainKind, Hook};
 
 pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
     let Some(place) = view.place_of(Hook::Forward) else { return Ok(()) };
+    let translations = source_translations(view);
+    if translations.is_empty() {
+        return Ok(());
+    }
     let reached = leaving(view, Hook::Forward)?;
-    for at in source_translations(view) {
+    for at in translations {
         let Some(rule) = view.rule(at) else { continue };
         let [(way, last)] = wanted(view.table(at), rule, Field::Out).unwrap_or_default()[..] else { continue };
         let Some(name) = interface_text(way).filter(|_| way == last && !is_named_elsewhere(view, way)) else {
@@ -62,7 +66,7 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
         }
         let words = words_of(&closed);
         let message = format!(
-            "what leaves by `{name}` is translated, but no rule that filters names it: nothing new from {words} gets out there"
+            "what leaves by `{name}` is translated, but no rule that filters names it: nothing new from {words} gets to the internet there"
         );
         let mut one =
             at_rule(view, codes::UPLINK_CLOSED, Severity::Warning, at, message).label("named in no rule that filters");
