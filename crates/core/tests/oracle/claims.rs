@@ -161,7 +161,7 @@ fn a_claim_that_holds_is_broken_by_no_packet() {
         let broken =
             |expect: &Expect| findings.iter().find(|f| f.code == codes::EXPECT_FAILED && f.span == expect.span);
         for finding in findings.iter().filter(|finding| finding.code == codes::EXPECT_FAILED) {
-            let Some(flow) = finding.witness else { continue };
+            let Some(segwall_core::diag::Witness::Flow(flow)) = finding.witness.clone() else { continue };
             let claim = policy.expects.iter().find(|expect| expect.span == finding.span).expect("a claim's");
             let wanted = claim.verdict == Verdict::Accept;
             let breaks = |at: &At| (ruleset.eval(&flow, *at).verdict == Verdict::Accept) != wanted;
