@@ -52,7 +52,9 @@ fn an_address_that_is_tied_to_its_interface_is_no_finding() {
 #[test]
 fn a_chain_that_ends_with_a_refusal_is_not_open() {
     let text = |last: &str| {
-        format!("*filter\n:INPUT DROP\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n-A FORWARD -i eth1 -o eth2 -j ACCEPT\n{last}COMMIT\n")
+        format!(
+            "*filter\n:INPUT DROP\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n-A FORWARD -i eth1 -o eth2 -j ACCEPT\n{last}COMMIT\n"
+        )
     };
     assert!(has(&audited("iptables-save", &text(""), None), codes::DEFAULT_OPEN));
     for last in ["-A FORWARD -j REJECT\n", "-A FORWARD -m conntrack --ctstate NEW,INVALID,UNTRACKED -j DROP\n"] {
@@ -87,7 +89,11 @@ fn scripts_that_look_at_failures_or_stay_shut() {
     assert!(!has(&script(&lines.replace("ACCEPT\n", "ACCEPT || exit 1\n")), codes::GOES_ON));
     let moment = |text: &str| {
         let audit = script(text);
-        audit.findings.iter().find(|found| found.diagnostic.code == codes::RULE_BY_RULE).map(|found| found.diagnostic.message.clone())
+        audit
+            .findings
+            .iter()
+            .find(|found| found.diagnostic.code == codes::RULE_BY_RULE)
+            .map(|found| found.diagnostic.message.clone())
     };
     let open = moment(&format!("iptables -F\niptables -P FORWARD DROP\n{lines}")).expect("a finding");
     assert!(open.contains("open or cut off"), "{open}");

@@ -30,8 +30,7 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
     }
     let Some(at) = first(view, place) else { return Ok(()) };
     let packet = view.packet(echo, &[]);
-    let message =
-        "no rule names ICMP: rules for other things decide about it, and an echo request that comes to the box is dropped";
+    let message = "no rule names ICMP: rules for other things decide about it, and an echo request that comes to the box is dropped";
     found.push(at_rule(view, codes::ICMP_UNNAMED, Severity::Note, at, message).shown_by(packet).help(
         "accept echo requests from those who may ask, within a limit; errors about known connections (path MTU \
                  among them) pass as RELATED where that is accepted",
