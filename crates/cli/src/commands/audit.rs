@@ -174,14 +174,14 @@ fn addresses(path: PathBuf) -> Result<Vec<Interface>, Failure> {
     let source = Source::new(name.clone(), text);
     let is_json = source.text().trim_start().starts_with('[');
     let read = if is_json { read_addresses(&source) } else { read_interfaces(&source) };
-    for note in read.notes.iter().filter(|note| note.kind == NoteKind::NotUnderstood) {
-        let line = source.line(note.span.start);
-        out::complain(&format!("not understood: {}:{line}: {}\n", Escaped(&name), Escaped(&note.text)));
-    }
     let list = read.behind();
     if list.is_empty() {
         let what = format!("{}: names no interface", Escaped(&name));
         return Err(Failure::Usage { what, help: ADDRESSES_HELP.to_owned() });
+    }
+    for note in read.notes.iter().filter(|note| note.kind == NoteKind::NotUnderstood) {
+        let line = source.line(note.span.start);
+        out::complain(&format!("not understood: {}:{line}: {}\n", Escaped(&name), Escaped(&note.text)));
     }
     Ok(list)
 }

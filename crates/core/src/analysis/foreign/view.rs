@@ -10,7 +10,7 @@ use super::rules::{Changed, End};
 use super::{Interface, Rules};
 use crate::analysis::proof::WISHES;
 use crate::analysis::proof::terms::{address, number};
-use crate::analysis::sets::{Shown, address_words, first_packets, possible};
+use crate::analysis::sets::{Shown, address_words, box_itself, first_packets, possible};
 use crate::diag::NamedPacket;
 use crate::netfilter::meaning::{self, Hooked, Options, RuleAt, RuleUse, Seen};
 use crate::netfilter::{Chain, ChainKind, Hook, Program, Rule, Table, TableFamily};
@@ -261,6 +261,12 @@ impl<'v> View<'v> {
     pub fn through(&mut self, set: Set, field: Field, name: u128) -> Result<Set, GaveUp> {
         let only = self.space.range(field, name, name)?;
         self.space.intersect(set, only)
+    }
+
+    /// Packets that do not come by the loopback interface.
+    pub fn from_outside(&mut self, set: Set) -> Result<Set, GaveUp> {
+        let own = box_itself(self.space)?;
+        self.space.minus(set, own)
     }
 
     /// Addresses of packets of a set: ranges of one family.

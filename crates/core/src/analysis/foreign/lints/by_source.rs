@@ -16,10 +16,12 @@ use crate::diag::Severity;
 use crate::netfilter::Hook;
 use crate::netfilter::meaning::RuleAt;
 
+/// By the addresses that are accepted: the rules, each with what it accepts.
+type BySource = BTreeMap<(Family, Vec<AddrRange>), Vec<(RuleAt, Set)>>;
+
 pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
     let Some(other) = view.names.other else { return Ok(()) };
-    // By the addresses that are accepted: the rules, each with what it accepts there.
-    let mut by_source: BTreeMap<(Family, Vec<AddrRange>), Vec<(RuleAt, Set)>> = BTreeMap::new();
+    let mut by_source = BySource::new();
     for hook in [Hook::Input, Hook::Forward] {
         let Some(place) = view.place_of(hook) else { continue };
         for at in view.deciding(place, |end| end == End::Accept) {

@@ -8,7 +8,7 @@ use crate::analysis::foreign::view::View;
 use crate::analysis::foreign::{Found, codes};
 use crate::diag::Severity;
 use crate::netfilter::meaning::RuleAt;
-use crate::netfilter::{Action, Hook, Nat, NatKind, Rule, Step};
+use crate::netfilter::{Action, Hook, Nat, NatKind, Rule, Step, TableFamily};
 
 pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), GaveUp> {
     for at in view.every_rule() {
@@ -53,6 +53,12 @@ fn translated(view: &mut View<'_>, at: RuleAt, nat: &Nat) -> Result<Set, GaveUp>
     let Some(rule) = view.rule(at) else { return Ok(Set::ALL) };
     let table = view.table(at);
     let mut sets = vec![view.space.range(Field::State, 0, 0)?, view.space.range(Field::Translated, 1, 1)?];
+    // A number is an address of one family only.
+    match table.family {
+        TableFamily::Ip => sets.push(view.space.range(Field::Family, 0, 0)?),
+        TableFamily::Ip6 => sets.push(view.space.range(Field::Family, 1, 1)?),
+        TableFamily::Inet | TableFamily::Arp | TableFamily::Bridge | TableFamily::Netdev => {}
+    }
     if let Some((first, last)) = nat.to {
         sets.push(view.space.range(Field::Dst, first, last)?);
     }

@@ -19,9 +19,8 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
         let Some(place) = view.place_of(hook) else { continue };
         let one = &view.hooks[place];
         let (accepts, usual) = (one.accepts, one.usual);
-        let own = view.names.other.map(|other| view.space.range(Field::In, other, other)).transpose()?;
-        let Some(own) = own else { continue };
-        let accepted = view.space.intersect_all(&[accepts, usual, stray, own])?;
+        let accepted = view.space.intersect_all(&[accepts, usual, stray])?;
+        let accepted = view.from_outside(accepted)?;
         for at in view.deciding(place, |end| end == End::Accept) {
             let surely = view.surely(place, at)?;
             let taken = view.space.intersect(accepted, surely)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use segwall_packetset::{Cube, GaveUp, Set};
+use segwall_packetset::{Cube, Field, GaveUp, Set, proto};
 
 use super::at_rule;
 use crate::analysis::foreign::view::View;
@@ -42,7 +42,11 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
 
 /// Packets that are logged whatever is unknown: some, where there are any among the first boxes.
 fn certain(view: &mut View<'_>, logged: Set, unknown: &[Set]) -> Result<Option<Set>, GaveUp> {
-    let boxes: Vec<Cube> = view.space.boxes(logged).take(BOXES_MAX).collect();
+    // A packet of TCP is the plainer example.
+    let tcp = view.space.range(Field::Proto, proto::TCP.into(), proto::TCP.into())?;
+    let tcp = view.space.intersect(logged, tcp)?;
+    let plain: Vec<Cube> = view.space.boxes(tcp).take(BOXES_MAX).collect();
+    let boxes: Vec<Cube> = plain.into_iter().chain(view.space.boxes(logged).take(BOXES_MAX)).collect();
     for cube in boxes {
         let mut sure = view.space.cube(&cube)?;
         for set in unknown {

@@ -17,10 +17,10 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
         return Ok(());
     }
     for hook in [Hook::Input, Hook::Forward] {
-        let (Some(place), Some(other)) = (view.place_of(hook), view.names.other) else { continue };
+        let Some(place) = view.place_of(hook) else { continue };
         for at in view.deciding(place, |end| end == End::Accept) {
             let accepted = view.accepted_by(place, at)?;
-            let accepted = view.through(accepted, segwall_packetset::Field::In, other)?;
+            let accepted = view.from_outside(accepted)?;
             if accepted.is_empty() {
                 continue;
             }
