@@ -107,7 +107,7 @@ fn meant(
         if source.zone == Zone::Gateway {
             return Ok(Meant { direct: Set::EMPTY, forwarded: Set::EMPTY });
         }
-        let direct = always.to_box(input, target, whole_box)?;
+        let direct = always.of_box(input, target, whole_box)?;
         return Ok(Meant {
             direct: always.space.intersect(direct, services)?,
             forwarded: always.through_box(input, target, whole_box, expect.services.as_deref())?,

@@ -10,6 +10,9 @@ use super::terms::{name, number, numbers, ranges};
 use crate::netfilter::Hook;
 use crate::ruleset::{Role, Ruleset};
 
+/// A zone, and which of its addresses; `None`: all of them.
+type Side = (usize, Option<Vec<AddrRange>>);
+
 /// A box, and what it says of ends.
 pub(super) struct BoxOf<'a> {
     pub ruleset: &'a Ruleset,
@@ -22,7 +25,7 @@ pub(super) struct BoxOf<'a> {
 
 impl BoxOf<'_> {
     /// Zones on one side, each with its addresses where these are not all.
-    fn zones(&self, side: Field, end: Field) -> Vec<(usize, Option<Vec<AddrRange>>)> {
+    fn zones(&self, side: Field, end: Field) -> Vec<Side> {
         let named = |zone: &usize| {
             let number = name(&self.ruleset.interfaces[*zone].name);
             self.cube
@@ -93,12 +96,7 @@ impl BoxOf<'_> {
         }
     }
 
-    fn side(
-        &self,
-        zones: &[(usize, Option<Vec<AddrRange>>)],
-        but: Option<usize>,
-        end: &dyn Fn(&(usize, Option<Vec<AddrRange>>)) -> End,
-    ) -> Vec<End> {
+    fn side(&self, zones: &[Side], but: Option<usize>, end: &dyn Fn(&Side) -> End) -> Vec<End> {
         if zones.iter().all(|(_, addresses)| addresses.is_none()) {
             grants::shortest(self.ruleset, &zones.iter().map(|(zone, _)| *zone).collect(), but)
         } else {
@@ -123,13 +121,13 @@ impl BoxOf<'_> {
     }
 
     /// Through the box: rules that name no zone at both ends unless that is in the promise.
-    fn through(&self, end: &dyn Fn(&(usize, Option<Vec<AddrRange>>)) -> End) -> Vec<(Vec<End>, Vec<End>)> {
+    fn through(&self, end: &dyn Fn(&Side) -> End) -> Vec<(Vec<End>, Vec<End>)> {
         let from = self.zones(Field::In, Field::Src);
         let to = self.zones(Field::Out, Field::Dst);
         if from.is_empty() || to.is_empty() {
             return Vec::new();
         }
-        let only = |list: &[(usize, Option<Vec<AddrRange>>)]| match list {
+        let only = |list: &[Side]| match list {
             [(zone, None)] => Some(*zone),
             _ => None,
         };

@@ -34,8 +34,11 @@ pub(super) fn translation(space: &mut Space, sides: &Sides<'_>, forward: &Old) -
     Ok(found)
 }
 
+/// Where packets are sent to instead: address, and port where it changes.
+type Delivery = (IpAddr, Option<u16>);
+
 /// The rules' destinations with the packets from segments.
-fn destinations(space: &mut Space, sides: &Sides<'_>) -> Result<Vec<((IpAddr, Option<u16>), Set)>, GaveUp> {
+fn destinations(space: &mut Space, sides: &Sides<'_>) -> Result<Vec<(Delivery, Set)>, GaveUp> {
     let mut list = Vec::new();
     for (nat, set) in &sides.translations.uses {
         let Some((to, _)) = nat.to.filter(|(first, last)| first == last) else { continue };
@@ -46,7 +49,7 @@ fn destinations(space: &mut Space, sides: &Sides<'_>) -> Result<Vec<((IpAddr, Op
     Ok(list)
 }
 
-type ByDelivery = BTreeMap<(IpAddr, Option<u16>), Set>;
+type ByDelivery = BTreeMap<Delivery, Set>;
 
 /// A port that stays the same is no other port, however it was written.
 fn by_delivery(space: &mut Space, list: &[((IpAddr, Option<u16>), Set)]) -> Result<ByDelivery, GaveUp> {

@@ -49,8 +49,8 @@ fn without(policy: &Policy, gone: &[usize]) -> Policy {
 
 /// Adds what is covered by what is there: copies, parts, and two halves of a rule beside the whole.
 fn crowd(policy: &mut Policy, choose: &mut dyn FnMut(u64) -> u64) {
-    let mut line = (policy.rules.len() + policy.forwards.len() + policy.expects.len()) as u32;
-    for _ in 0..1 + choose(3) {
+    let first = (policy.rules.len() + policy.forwards.len() + policy.expects.len()) as u32;
+    for line in first + 1..=first + 1 + choose(3) as u32 {
         let Some(rule) = policy.rules.get(choose(policy.rules.len().max(1) as u64) as usize).cloned() else { return };
         let mut copy = rule.clone();
         match choose(4) {
@@ -59,7 +59,6 @@ fn crowd(policy: &mut Policy, choose: &mut dyn FnMut(u64) -> u64) {
             2 => copy.log = !copy.log,
             _ => copy.schedule = None,
         }
-        line += 1;
         copy.span = segwall_core::source::Span { start: line, end: line };
         policy.rules.push(copy);
     }

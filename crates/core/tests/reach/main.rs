@@ -2,6 +2,8 @@
 //!
 //! `SEGWALL_FULL=1` takes ten times as many programs.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod differences;
 mod matrix;
 mod naive;

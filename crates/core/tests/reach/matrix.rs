@@ -25,7 +25,7 @@ fn services() -> String {
     PORTS.map(|port| format!("tcp/{port}")).join(",")
 }
 
-fn of<'m>(list: &'m [ServiceMatrix], hook: Hook, port: u128) -> &'m ServiceMatrix {
+fn of(list: &[ServiceMatrix], hook: Hook, port: u128) -> &ServiceMatrix {
     let service = format!("tcp/{port}");
     list.iter().find(|matrix| matrix.hook == hook.word() && matrix.service == service).expect("asked for")
 }

@@ -74,19 +74,19 @@ impl Ground<'_> {
     pub fn sendable(&self, space: &mut Space, hook: Hook) -> Result<Set, GaveUp> {
         let ways = match hook {
             Hook::Forward => self.through(space)?,
-            Hook::Input => self.to_the_box(space)?,
-            Hook::Output => self.from_the_box(space)?,
+            Hook::Input => self.at_the_box(space)?,
+            Hook::Output => self.out_of_the_box(space)?,
             Hook::Prerouting => {
                 // Where it leaves is not known yet.
                 let through = self.through(space)?;
                 let through = space.exists(through, &[Field::Out])?;
-                let inside = self.to_the_box(space)?;
+                let inside = self.at_the_box(space)?;
                 let all = space.union(through, inside)?;
                 let nowhere = space.range(Field::Out, 0, 0)?;
                 space.intersect(all, nowhere)?
             }
             Hook::Postrouting => {
-                let (through, own) = (self.through(space)?, self.from_the_box(space)?);
+                let (through, own) = (self.through(space)?, self.out_of_the_box(space)?);
                 space.union(through, own)?
             }
             Hook::Ingress | Hook::Egress => Set::EMPTY,
@@ -187,7 +187,7 @@ impl Ground<'_> {
         space.intersect(ways, sources)
     }
 
-    fn to_the_box(&self, space: &mut Space) -> Result<Set, GaveUp> {
+    fn at_the_box(&self, space: &mut Space) -> Result<Set, GaveUp> {
         let mut cubes = Vec::new();
         let some = |cube: Cube| cube.with(Field::Hops, 1, 255).with_only(Field::Out, 0);
         for family in Family::BOTH {
@@ -227,7 +227,7 @@ impl Ground<'_> {
         space.union_all(&cubes)
     }
 
-    fn from_the_box(&self, space: &mut Space) -> Result<Set, GaveUp> {
+    fn out_of_the_box(&self, space: &mut Space) -> Result<Set, GaveUp> {
         let mut cubes = Vec::new();
         for family in Family::BOTH {
             let own: Vec<u128> =

@@ -25,7 +25,7 @@ impl Always<'_> {
         self.of_addresses(Field::Src, &ranges, None)
     }
 
-    /// Packets that an end means as a destination, from any place: not of the box itself, see [`Always::to_box`].
+    /// Packets that an end means as a destination, from any place: not of the box itself, see [`Always::of_box`].
     pub fn beyond(&mut self, end: &End) -> Result<Set, GaveUp> {
         let mut sets = Vec::new();
         for output in places(self.ruleset(), end.zone) {
@@ -39,7 +39,7 @@ impl Always<'_> {
     }
 
     /// Packets from a place to the box itself that an end means. `whole_box`: all its addresses.
-    pub fn to_box(&mut self, input: Place, end: &End, whole_box: bool) -> Result<Set, GaveUp> {
+    pub fn of_box(&mut self, input: Place, end: &End, whole_box: bool) -> Result<Set, GaveUp> {
         let whole_box = whole_box || end.addresses.is_some();
         let ranges = within(&self.ground.destinations(input, Place::Gateway, whole_box), end);
         self.of_addresses(Field::Dst, &ranges, Some(Place::Gateway))

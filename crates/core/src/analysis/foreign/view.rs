@@ -264,7 +264,7 @@ impl<'v> View<'v> {
     }
 
     /// Packets that do not come by the loopback interface.
-    pub fn from_outside(&mut self, set: Set) -> Result<Set, GaveUp> {
+    pub fn coming_from_outside(&mut self, set: Set) -> Result<Set, GaveUp> {
         let own = box_itself(self.space)?;
         self.space.minus(set, own)
     }

@@ -94,7 +94,7 @@ fn destination(
     beyond: Set,
 ) -> Result<Set, GaveUp> {
     if target.zone == Zone::Gateway {
-        return always.to_box(input, target, false);
+        return always.of_box(input, target, false);
     }
     if says_same(source, target) {
         return Ok(beyond);

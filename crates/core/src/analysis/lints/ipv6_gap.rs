@@ -65,7 +65,7 @@ fn gap(context: &Context<'_>, always: &mut Always<'_>, rule: &Rule) -> Result<Op
                 let entry = always.entry(input)?;
                 let sources = always.sources(input, &from)?;
                 let to = if to.zone == Zone::Gateway && input != Place::Gateway {
-                    always.to_box(input, &to, true)?
+                    always.of_box(input, &to, true)?
                 } else if says_same(source, target) {
                     beyond
                 } else {

@@ -46,7 +46,7 @@ fn refused(
 ) -> Result<Option<(Flow, At)>, GaveUp> {
     let end = |zone| End { zone, addresses: None, direct: true, span: Span::default() };
     let from = always.sources(input, &end(Zone::Segment(segment)))?;
-    let to = always.to_box(input, &end(Zone::Gateway), false)?;
+    let to = always.of_box(input, &end(Zone::Gateway), false)?;
     let services = always.services(Some(&[ssh]))?;
     let entry = always.entry(input)?;
     // What a port forward takes never asks the box.

@@ -131,6 +131,9 @@ impl End {
     }
 }
 
+/// What makes two classes one: their ranges, and whom they reach how.
+type Alike = (Vec<(u128, u128)>, Vec<(usize, Reach)>);
+
 /// Classes of the same addresses behind different interfaces are one where all their cells say the same.
 fn joined(cells: Vec<ServiceCell>, classes: Vec<Class>, end: End) -> (Vec<ServiceCell>, Vec<Class>) {
     let mut said: Vec<Vec<(usize, Reach)>> = vec![Vec::new(); classes.len()];
@@ -138,7 +141,7 @@ fn joined(cells: Vec<ServiceCell>, classes: Vec<Class>, end: End) -> (Vec<Servic
         let (own, other) = end.of(cell);
         said[own].push((other, cell.reach));
     }
-    let mut known: BTreeMap<(Vec<(u128, u128)>, Vec<(usize, Reach)>), usize> = BTreeMap::new();
+    let mut known: BTreeMap<Alike, usize> = BTreeMap::new();
     let mut kept: Vec<Class> = Vec::new();
     let mut places = Vec::with_capacity(classes.len());
     let mut first = Vec::with_capacity(classes.len());

@@ -6,8 +6,11 @@ use crate::analysis::proof::LOOPBACK;
 use crate::analysis::proof::terms::{LOCAL, NEW, family_number};
 use crate::netfilter::Hook;
 
+/// Family, protocol, and ranges of types.
+type Opening = (Family, u8, [(u128, u128); 2]);
+
 /// Messages of ICMP and of ICMPv6 that open a connection (`nf_conntrack_proto_icmp.c`, `nf_conntrack_proto_icmpv6.c`).
-const OPENING: [(Family, u8, [(u128, u128); 2]); 2] =
+const OPENING: [Opening; 2] =
     [(Family::V4, proto::ICMP, [(8, 8), (13, 17)]), (Family::V6, proto::ICMPV6, [(128, 128), (139, 139)])];
 /// Of 13 to 17, those that are replies.
 const REPLIES: [u128; 2] = [14, 16];

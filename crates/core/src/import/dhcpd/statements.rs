@@ -132,7 +132,7 @@ impl Reading {
         if values.iter().any(|word| word.kind == Kind::Sign) {
             return self.unread(span, "an option of the file's own, or one that is worked out, is not read");
         }
-        let texts = values.iter().filter(|word| word.kind != Kind::Comma).map(|word| word.text);
+        let mut texts = values.iter().filter(|word| word.kind != Kind::Comma).map(|word| word.text);
         match name.text {
             "routers" | "domain-name-servers" | "ntp-servers" => {
                 let list: Vec<Option<IpAddr>> = texts.take(SERVERS_MAX + 1).map(|text| text.parse().ok()).collect();
@@ -148,7 +148,7 @@ impl Reading {
                     self.unread(span, "at most 16 servers by their addresses are read");
                 }
             }
-            "domain-name" => match texts.last().filter(|text| text.len() <= OPTION_BYTES_MAX) {
+            "domain-name" => match texts.next_back().filter(|text| text.len() <= OPTION_BYTES_MAX) {
                 Some(text) => self.block().options.domain = Some(text.to_owned()),
                 None => self.unread(span, "a domain name has 1 to 255 bytes"),
             },

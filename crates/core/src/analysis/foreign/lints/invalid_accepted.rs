@@ -20,7 +20,7 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
         let one = &view.hooks[place];
         let (accepts, usual) = (one.accepts, one.usual);
         let accepted = view.space.intersect_all(&[accepts, usual, stray])?;
-        let accepted = view.from_outside(accepted)?;
+        let accepted = view.coming_from_outside(accepted)?;
         for at in view.deciding(place, |end| end == End::Accept) {
             let surely = view.surely(place, at)?;
             let taken = view.space.intersect(accepted, surely)?;

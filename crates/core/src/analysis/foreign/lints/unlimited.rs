@@ -20,7 +20,7 @@ pub(super) fn check(view: &mut View<'_>, found: &mut Vec<Found>) -> Result<(), G
         let Some(place) = view.place_of(hook) else { continue };
         for at in view.deciding(place, |end| end == End::Accept) {
             let accepted = view.accepted_by(place, at)?;
-            let accepted = view.from_outside(accepted)?;
+            let accepted = view.coming_from_outside(accepted)?;
             if accepted.is_empty() {
                 continue;
             }
