@@ -8,7 +8,7 @@ use super::{Always, output_place};
 use crate::analysis::proof::terms::{address, number};
 use crate::ruleset::At;
 
-/// An ordinary packet: now, not translated, TCP to a port that people know.
+/// An ordinary packet: not translated, TCP to a port that people know.
 const WISHES: [(Field, u128); 7] = [
     (Field::Translated, 0),
     (Field::Family, 0),
@@ -30,13 +30,22 @@ impl Always<'_> {
     /// # Errors
     /// When the space gives up.
     pub fn example(&mut self, input: Place, set: Set) -> Result<Option<(Flow, At)>, GaveUp> {
+        // The flow first, whatever the time: the same policy has the same example next week.
         let now = self.clock.now();
-        let wishes: Vec<(Field, u128)> = now.into_iter().chain(WISHES).collect();
-        let Some(mut point) = self.space.witness_preferring(set, &wishes) else { return Ok(None) };
+        let times = now.map(|(field, _)| field);
+        let flows = self.space.exists(set, &times)?;
+        let Some(mut point) = self.space.witness_preferring(flows, &WISHES) else { return Ok(None) };
         for field in [Field::Dport, Field::Src, Field::Dst] {
-            let values = self.values(set, &point, field)?;
+            let values = self.values(flows, &point, field)?;
             let family = point.get(Field::Family);
             point.set(field, if field == Field::Dport { known_port(&values, &point) } else { host(&values, family) });
+        }
+        let mut when = set;
+        for field in self.space.fields(set).into_iter().filter(|field| !times.contains(field)) {
+            when = self.space.restrict(when, field, point.get(field))?;
+        }
+        if let Some(moment) = self.space.witness_preferring(when, &now) {
+            times.iter().for_each(|field| point.set(*field, moment.get(*field)));
         }
         Ok(Some((self.flow(input, &point), self.clock.instant(&point))))
     }

@@ -52,7 +52,7 @@ pub(super) fn bare(table: &Table) -> Table {
     table
 }
 
-/// Whether a table looks something up that is kept outside the text.
+/// Whether a table looks something up that is kept outside the text, or asks for earlier packets.
 fn asks_elsewhere(table: &Table) -> bool {
     let is_known = |name: &String| {
         let content = table.sets.iter().find(|set| set.name == *name).map(|set| &set.content);
@@ -61,6 +61,7 @@ fn asks_elsewhere(table: &Table) -> bool {
     let asks = |step: &Step| match step {
         Step::Match(Match::Among { values: Values::Set(name), .. }) => !is_known(name),
         Step::Verdicts { entries: Verdicts::Map(name), .. } => !is_known(name),
+        Step::Match(Match::Unknown(_)) => true,
         Step::Match(_) | Step::Verdicts { .. } | Step::Do(_) => false,
     };
     table.chains.iter().flat_map(|chain| &chain.rules).flat_map(|rule| &rule.steps).any(asks)
@@ -71,7 +72,7 @@ fn leaves_behind(rule: &Rule, kept_elsewhere: bool) -> bool {
     rule.steps.iter().any(|step| match step {
         Step::Match(Match::Unknown(_)) | Step::Do(Action::Unknown(_)) => true,
         Step::Match(Match::Rate(rate)) => rate.shared.is_some() || !rate.by.is_empty(),
-        // Learning in a set reads as nothing.
+        // Learning in a set or a list reads as nothing.
         Step::Do(Action::Nothing) => kept_elsewhere,
         Step::Match(Match::Among { .. }) | Step::Verdicts { .. } | Step::Do(_) => false,
     })

@@ -10,7 +10,7 @@ use super::names::{may_be_a_name, protocol};
 use super::numbers::{masked, number};
 use super::spec::{Instance, Kind, Signed, Spec};
 use super::{Refusal, Version, addrtype, conntrack, icmp, ipset, limits, ports, targets, time};
-use crate::netfilter::{Element, Key, Match, Rule, Step, Values};
+use crate::netfilter::{Action, Element, Key, Match, Rule, Step, Values};
 use crate::source::Span;
 
 /// Pairs of addresses that one call may have; iptables makes a rule of each.
@@ -196,8 +196,8 @@ fn steps(instance: &Instance, cx: Context<'_>) -> Result<Vec<Step>, Refusal> {
         How::Mark => mark(instance)?,
         How::Pkttype => pkttype(instance)?,
         How::Recent => match instance.get("set") {
-            // It only writes the address down.
-            Some(given) if !given.not => Vec::new(),
+            // It writes the address down, and matches.
+            Some(given) if !given.not => vec![Step::Do(Action::Nothing)],
             _ => vec![unknown(instance.text(), EARLIER)],
         },
         How::Set => ipset::steps(instance, cx)?,
