@@ -7,8 +7,6 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 const TUTORIAL: &str = "examples/tutorial.toml";
-const IMPORT_RULES: &str = "crates/core/tests/netfilter/tutorial/rules.sh";
-const IMPORT_INTERFACES: &str = "crates/core/tests/netfilter/tutorial/interfaces";
 
 fn segwall(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_segwall"));
@@ -238,8 +236,6 @@ fn json_is_what_its_schema_says() {
         ("explain", vec!["explain", "--format", "json", "-p", "examples/branch.toml", "any", "any"]),
         ("render", vec!["render", "--target", "nft", "--format", "json", TUTORIAL]),
         ("render", vec!["render", "--target", "nft", "--format", "json", faults]),
-        ("import", vec!["import", "--format", "json", IMPORT_RULES, IMPORT_INTERFACES]),
-        ("import", vec!["import", "--format", "json", IMPORT_RULES]),
         ("audit", vec!["audit", "--format", "json", "--service", "tcp/22", "crates/cli/tests/rules/office.sh"]),
         ("audit", vec!["audit", "--format", "json", "crates/cli/tests/rules/unclear.sh"]),
     ] {
@@ -403,31 +399,4 @@ fn completions_and_man_pages_know_every_command() {
         let page = std::fs::read_to_string(dir.path().join(format!("segwall-{command}.1"))).expect(command);
         assert!(page.contains(".SH EXTRA") && page.contains("segwall"), "{command} has an example");
     }
-}
-
-#[test]
-fn an_import_is_written_once_and_check_accepts_it() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let file = dir.path().join("segwall.toml");
-    let name = file.to_str().expect("UTF-8");
-    let import = |more: &[&str]| run(&[&["import", IMPORT_RULES, IMPORT_INTERFACES, "--output", name], more].concat());
-    let output = import(&[]);
-    assert_eq!(code(&output), 0, "{}", stderr(&output));
-    assert!(stdout(&output).contains("equal: 5 rules"), "{}", stdout(&output));
-    assert_eq!(code(&run(&["check", name])), 0, "{}", stdout(&run(&["check", name])));
-    let written = std::fs::read(&file).expect("written");
-    let again = import(&["--keep-differences"]);
-    assert_eq!(code(&again), 2, "{}", stderr(&again));
-    assert_eq!(std::fs::read(&file).expect("still there"), written);
-    // The policy alone goes where a shell redirects it.
-    let piped = run(&["import", IMPORT_RULES, IMPORT_INTERFACES]);
-    assert_eq!(piped.stdout, written);
-    assert!(stderr(&piped).contains("equal: 5 rules"));
-    let kept = run(&["import", IMPORT_RULES, IMPORT_INTERFACES, "--keep-differences"]);
-    assert_eq!(code(&kept), 0);
-    assert!(stdout(&kept).contains("gateway/192.168.20.1"), "{}", stdout(&kept));
-    assert_eq!(code(&run(&["import", IMPORT_RULES, IMPORT_INTERFACES, "--close", "--keep-differences"])), 2);
-    let none = run(&["import", IMPORT_RULES]);
-    assert_eq!(code(&none), 1);
-    assert!(stderr(&none).contains("no interface has an address"), "{}", stderr(&none));
 }
