@@ -1,55 +1,16 @@
 //! What a shell, a pipe and a script meet: exit codes, streams, colour, files of all kinds.
 
+mod program;
+
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use program::{code, run, segwall, stderr, stdout, with_stdin};
+
 const TUTORIAL: &str = "examples/tutorial.toml";
-
-fn segwall(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_segwall"));
-    command.args(args).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).env("TZ", "UTC");
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_BACKTRACE"] {
-        command.env_remove(name);
-    }
-    command.stdin(Stdio::null());
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    segwall(args).output().expect("the program starts")
-}
-
-fn with_stdin(args: &[&str], stdin: &[u8]) -> Output {
-    let mut child = segwall(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut pipe = child.stdin.take().expect("piped");
-    let bytes = stdin.to_vec();
-    let writer = std::thread::spawn(move || {
-        let _ = pipe.write_all(&bytes); // the program may stop reading
-    });
-    let output = child.wait_with_output().expect("it ends");
-    writer.join().expect("the writer ends");
-    output
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().expect("it ended by itself")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("UTF-8")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("UTF-8")
-}
 
 #[test]
 fn exit_codes() {

@@ -1,28 +1,13 @@
 //! `segwall import`: streams, files, exit codes.
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+mod program;
+
+use std::process::Output;
+
+use program::{code, run, stderr, stdout};
 
 const IMPORT_RULES: &str = "crates/core/tests/netfilter/tutorial/rules.sh";
 const IMPORT_INTERFACES: &str = "crates/core/tests/netfilter/tutorial/interfaces";
-
-fn run(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_segwall"));
-    command.args(args).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
-    command.env("TZ", "UTC").env("NO_COLOR", "1").stdin(Stdio::null()).output().expect("the program starts")
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().expect("it ended by itself")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("UTF-8")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("UTF-8")
-}
 
 #[test]
 fn an_import_is_written_once_and_check_accepts_it() {

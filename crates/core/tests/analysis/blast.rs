@@ -79,7 +79,15 @@ fn the_examples() {
     // The box serves DHCP there, and nothing else.
     assert_eq!(dmz.not_reached, ["internal", "server", "management", "guest"]);
     let internet = of(TUTORIAL, "internet", None);
-    assert_eq!(told(&internet), ["1 internet>dmz http https to web"]);
+    assert_eq!(
+        told(&internet),
+        [
+            "1 internet>dmz http to web; https to web",
+            "1 internet>gateway unasked DHCP replies from the provider",
+            "2 internet>dmz>gateway unasked DHCP requests to the box; unasked echo requests to the box's own address; \
+             unasked IGMP reports",
+        ]
+    );
     let staff = of(BRANCH, "staff", None);
     assert!(staff.steps.iter().any(|step| step.path == ["staff", "server", "plant"] && step.hop == 2), "{staff:#?}");
     assert!(staff.not_reached.contains(&"visitor".to_owned()));
