@@ -70,12 +70,8 @@ pub(super) fn set(
         Class::Back if hook == Hook::Forward => back(space, ruleset),
         Class::Back => Ok(Set::EMPTY),
         Class::PortZero => port_zero(space),
-        Class::Straight if hook == Hook::Forward && !scope.forwarded_to.is_empty() => {
-            let to = among(space, Field::Dst, &scope.forwarded_to)?;
-            let uplinks = uplinks(space, ruleset, Field::In)?;
-            space.intersect(to, uplinks)
-        }
-        Class::Straight | Class::Implied => Ok(Set::EMPTY),
+        Class::Straight => forwarded(space, ruleset, hook, scope),
+        Class::Implied => Ok(Set::EMPTY),
         Class::SourcePort => {
             let low = space.range(Field::Sport, 0, UNPRIVILEGED - 1)?;
             let ported = ported();
@@ -83,6 +79,16 @@ pub(super) fn set(
             space.intersect(low, ported)
         }
     }
+}
+
+/// Packets from the internet to where port forwards lead, translated or not.
+pub(super) fn forwarded(space: &mut Space, ruleset: &Ruleset, hook: Hook, scope: &Scope) -> Result<Set, GaveUp> {
+    if hook != Hook::Forward || scope.forwarded_to.is_empty() {
+        return Ok(Set::EMPTY);
+    }
+    let to = among(space, Field::Dst, &scope.forwarded_to)?;
+    let uplinks = uplinks(space, ruleset, Field::In)?;
+    space.intersect(to, uplinks)
 }
 
 fn elsewhere(space: &mut Space, ruleset: &Ruleset, hook: Hook) -> Result<Set, GaveUp> {

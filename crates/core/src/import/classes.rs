@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use segwall_packetset::{AddrRange, GaveUp, Set, Space};
 
+pub(super) use super::class_sets::forwarded;
 pub(super) use super::class_sets::own_addresses;
 use super::class_sets::set;
 use crate::analysis::sets;

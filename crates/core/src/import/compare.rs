@@ -2,8 +2,6 @@
 //!
 //! The policy is the one that was read from the written text; nothing here knows how that text was made.
 
-use std::net::IpAddr;
-
 use segwall_packetset::{Family, Field, GaveUp, Point, Set, Space};
 
 use super::class_sets::own_source;
@@ -74,7 +72,7 @@ pub(super) struct Sides<'a> {
     pub scope: &'a Scope,
     /// Port forwards are kept apart from this.
     pub translations: &'a Translations,
-    pub followed: &'a [((IpAddr, Option<u16>), Set)],
+    pub followed: &'a [(forwards::Target, Set)],
     /// Masqueraded by the rules; otherwise translated; whether that is certain.
     pub sources: (Set, Set, bool),
 }
@@ -161,7 +159,8 @@ fn translated(space: &mut Space, sides: &Sides<'_>, possible: Set) -> Result<Set
     let opening = sets::can_open(space)?;
     let sent = forwards::sent_to_the_uplink(space, sides.ruleset)?;
     let own = own_source(space, sides.ruleset)?;
-    let all = space.intersect_all(&[all, possible, opening, home, sent])?;
+    let real = sets::possible(space, Hook::Forward)?;
+    let all = space.intersect_all(&[all, possible, real, opening, home, sent])?;
     space.minus(all, own)
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Task<'a> {
     pub promised: Set,
     /// Packets that may be covered: those that have to be, and those that are accepted anyway.
     pub allowed: Set,
+    /// Packets that no drop may speak of, in the promise or not: a drop cancels port forwards, too.
+    pub spared: Set,
     /// What the rules say.
     pub verdict: Verdict,
 }
@@ -105,6 +107,9 @@ impl Work<'_> {
     /// Takes a rule if it covers nothing that it must not.
     fn take(&mut self, space: &mut Space, grant: Grant) -> Result<bool, GaveUp> {
         let set = grants::set(space, self.task.ruleset, self.task.hook, &grant)?;
+        if self.task.verdict == Verdict::Drop && !space.intersect(set, self.task.spared)?.is_empty() {
+            return Ok(false);
+        }
         let set = space.intersect(set, self.task.promised)?;
         if set.is_empty() || !within(space, set, self.task.allowed)? || within(space, set, self.covered)? {
             return Ok(false);

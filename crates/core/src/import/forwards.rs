@@ -14,7 +14,7 @@ use super::services;
 use super::terms::{address, among, family_number, family_of, name, number, of_family, ranges, within};
 use crate::analysis::sets;
 use crate::netfilter::meaning::Translations;
-use crate::netfilter::{Action, Nat, NatKind, Step};
+use crate::netfilter::{Action, Hook, Nat, NatKind, Step};
 use crate::policy::{Ports, Service};
 use crate::ruleset::{Role, Ruleset};
 
@@ -35,12 +35,15 @@ pub struct Forward {
     pub(super) lines: BTreeSet<LineAt>,
 }
 
+/// Where a translation leads: the address, and the port where it gets another one.
+pub(super) type Target = (IpAddr, Option<u16>);
+
 /// What was found of port forwards.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Forwards {
     pub list: Vec<Forward>,
     /// Translations of the rules that somebody accepted can follow, with their packets before routing.
-    pub followed: Vec<((IpAddr, Option<u16>), Set)>,
+    pub followed: Vec<(Target, Set)>,
     /// For people.
     pub notes: Vec<String>,
     /// Translations that no policy has, in words.
@@ -328,9 +331,9 @@ fn follows(space: &mut Space, ruleset: &Ruleset, set: Set, from: Option<&[AddrRa
     let inside = among(space, Field::Src, &ruleset.inside)?;
     let by = space.minus(by, inside)?;
     let opening = sets::can_open(space)?;
-    let wellformed = space.wellformed()?;
+    let possible = sets::possible(space, Hook::Forward)?;
     let sent = sent_to_the_uplink(space, ruleset)?;
-    let set = space.intersect_all(&[set, by, opening, wellformed, sent])?;
+    let set = space.intersect_all(&[set, by, opening, possible, sent])?;
     let own = own_source(space, ruleset)?;
     let set = space.minus(set, own)?;
     match from {

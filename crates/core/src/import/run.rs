@@ -187,7 +187,8 @@ impl Maker<'_> {
             before = self.space.intersect(before, care)?;
         }
         let allowed = self.space.union(core, before)?;
-        let mut task = Task { ruleset, hook, promised: care, allowed, verdict: Verdict::Accept };
+        let spared = classes::forwarded(self.space, ruleset, hook, scope)?;
+        let mut task = Task { ruleset, hook, promised: care, allowed, spared, verdict: Verdict::Accept };
         let mut grants = Vec::new();
         if hook == Hook::Output {
             let not = self.space.minus(care, core)?;

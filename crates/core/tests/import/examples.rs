@@ -98,6 +98,18 @@ fn a_forward_from_a_part_of_the_internet() {
     );
 }
 
+/// A drop of everything else would cancel the port forward.
+#[test]
+fn drops_spare_port_forwards() {
+    let import = save(
+        ":INPUT DROP\n:FORWARD DROP\n:OUTPUT ACCEPT\n-A FORWARD -i eth1 -p tcp --dport 443 -d 10.3.0.5 -j ACCEPT\n\
+         -A FORWARD -i eth1 -o eth3 -p tcp -j DROP\n-A FORWARD -i eth1 -o eth3 -j ACCEPT\n",
+        "-A PREROUTING -i eth1 -p tcp --dport 443 -j DNAT --to-destination 10.3.0.5\n",
+    );
+    assert_eq!(import.answer, Answer::Equal, "{}\n{}", told(&import), import.policy);
+    assert!(rules(&import.policy)[0].starts_with("forward: port = \"tcp/443\""), "{}", import.policy);
+}
+
 #[test]
 fn source_ports_are_lost_or_kept_for_every_port() {
     let text =
