@@ -141,7 +141,7 @@ fn limits_and_times() {
             "Time={86400000000000-86401999999999} -> drop",
         ),
         ("-m time --kerneltz --weekdays Mo -j DROP", "?[-m time --kerneltz --weekdays Mo] -> drop"),
-        ("-m recent --name ssh --set", ""),
+        ("-m recent --name ssh --set", "-> nothing"),
         ("-m recent --name ssh --rcheck --seconds 60 -j DROP", "?[-m recent --name ssh --rcheck --seconds 60] -> drop"),
         ("-m geoip ! --src-cc DE,FR -j DROP", "?[-m geoip ! --src-cc DE,FR] -> drop"),
     ]);
