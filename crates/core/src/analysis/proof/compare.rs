@@ -3,6 +3,7 @@
 use segwall_packetset::{Field, GaveUp, Point, Set, Space};
 
 use super::intent::{Intent, intent, not_local};
+use super::nat;
 use super::ordinary::ordinary;
 use super::rates::{alike, lowest_terms, rate_of, words};
 use super::treatment::Treatment;
@@ -335,13 +336,19 @@ impl<'a> Comparison<'a> {
         if self.doubt(set, found)? { Ok(()) } else { self.refute(set, wanted, seen, does) }
     }
 
-    /// The part of a difference that packets can show: what is the box's own is local to its kernel.
+    /// The part of a difference that packets can show: what is the box's own is local to its kernel, and what a port
+    /// forward takes is compared where it is taken.
     pub(super) fn real(&mut self, set: Set) -> Result<Set, GaveUp> {
         if set.is_empty() {
             return Ok(set);
         }
         let never = not_local(self.space, self.ruleset)?;
-        self.space.minus(set, never)
+        let set = self.space.minus(set, never)?;
+        if !matches!(self.hook, Hook::Input | Hook::Forward) {
+            return Ok(set);
+        }
+        let taken = nat::taken(self.space, self.ruleset)?;
+        self.space.minus(set, taken)
     }
 
     /// One packet of the set, if there is any, as a refutation.

@@ -179,16 +179,7 @@ fn possible(space: &mut Space, ruleset: &Ruleset, hook: Hook, at: At) -> Result<
     let wellformed = space.wellformed()?;
     let set = space.intersect(set, wellformed)?;
     let strange = nat::never_translated(space, ruleset)?;
-    let set = space.minus(set, strange)?;
-    if hook == Hook::Output {
-        return Ok(set);
-    }
-    // What a port forward takes comes here translated: what it was sent to is compared before.
-    let taken: Vec<Set> = nat::destinations(space, ruleset)?.into_values().collect();
-    let taken = space.union_all(&taken)?;
-    let as_sent = space.range(Field::Translated, 0, 0)?;
-    let taken = space.intersect(taken, as_sent)?;
-    space.minus(set, taken)
+    space.minus(set, strange)
 }
 
 /// Packets with an address that the policy gives to the box, and that the kernel would not call local. There are none;

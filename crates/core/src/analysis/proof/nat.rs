@@ -119,6 +119,17 @@ pub fn never_translated(space: &mut Space, ruleset: &Ruleset) -> Result<Set, Gav
     space.minus(translated, made)
 }
 
+/// First packets as they were sent that a port forward takes: behind it none of them is left.
+///
+/// # Errors
+/// When the space gives up.
+pub fn taken(space: &mut Space, ruleset: &Ruleset) -> Result<Set, GaveUp> {
+    let taken: Vec<Set> = destinations(space, ruleset)?.into_values().collect();
+    let taken = space.union_all(&taken)?;
+    let as_sent = space.range(Field::Translated, 0, 0)?;
+    space.intersect(taken, as_sent)
+}
+
 /// Packets from the box's own addresses in segments.
 ///
 /// # Errors
