@@ -6,11 +6,11 @@ use segwall_packetset::{Family, Field, GaveUp, Set, Space, proto};
 
 use super::Party;
 use crate::analysis::openings::{Ask, of_intent, of_programs};
+use crate::analysis::proof::rates::{lowest_terms, rate_of};
 use crate::analysis::proof::terms::address;
 use crate::analysis::proof::{destinations, intent, masquerade};
 use crate::netfilter::meaning;
 use crate::netfilter::{Hook, Nat, NatKind, Rate, Reject};
-use crate::policy::{Limit, TimeUnit};
 use crate::ruleset::At;
 
 /// Packets by words.
@@ -132,34 +132,11 @@ fn add_answer(space: &mut Space, list: &mut ByWords, how: Reject, set: Set) -> R
     }
 }
 
-fn rate_of(limit: &Limit) -> Rate {
-    let per_s = match limit.per {
-        TimeUnit::Second => 1,
-        TimeUnit::Minute => 60,
-        TimeUnit::Hour => 3600,
-        TimeUnit::Day => 86_400,
-    };
-    Rate {
-        packets: u64::from(limit.rate),
-        per_s,
-        burst: u64::from(limit.burst),
-        over: false,
-        shared: None,
-        by: if limit.by_source { vec![Field::Src] } else { Vec::new() },
-    }
-}
-
 fn rate_words(rate: &Rate) -> String {
-    let gcd = |mut a: u64, mut b: u64| {
-        while b > 0 {
-            (a, b) = (b, a % b);
-        }
-        a.max(1)
-    };
-    let by = gcd(rate.packets, rate.per_s);
+    let Rate { packets, per_s, burst, .. } = lowest_terms(rate);
     let each = if rate.by.contains(&Field::Src) { " for each source" } else { "" };
     let over = if rate.over { "beyond " } else { "" };
-    format!("{over}{} in {} s, {} at once{each}", rate.packets / by, rate.per_s / by, rate.burst)
+    format!("{over}{packets} in {per_s} s, {burst} at once{each}")
 }
 
 /// Translations at a hook, in words, and what is not decided about them.

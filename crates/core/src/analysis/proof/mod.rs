@@ -13,7 +13,7 @@ mod compare_nat;
 mod intent;
 mod nat;
 mod ordinary;
-mod rates;
+pub(super) mod rates;
 pub(super) mod terms;
 mod treatment;
 mod witness;
