@@ -238,13 +238,14 @@ fn a_claim_that_holds_is_broken_by_no_packet() {
 
 /// Now, every quarter of an hour of a week from now and from each rule's end on, and before the clock is right.
 fn instants_after(ruleset: &Ruleset, now: jiff::Timestamp) -> impl Iterator<Item = At> {
-    const QUARTERS: i64 = 8 * 24 * 4;
+    const MINUTES: i64 = 8 * 24 * 60;
     let ends = ruleset.rules.iter().filter_map(|rule| rule.when.until).filter(|until| *until > now);
     let starts: std::collections::BTreeSet<jiff::Timestamp> = ends.chain([now]).collect();
-    let quarters = |start: jiff::Timestamp| {
-        (0..QUARTERS).map(move |quarter| At::Instant(start + jiff::SignedDuration::from_mins(15 * quarter)))
+    // A window may be a minute long.
+    let minutes = |start: jiff::Timestamp| {
+        (0..MINUTES).map(move |minute| At::Instant(start + jiff::SignedDuration::from_mins(minute)))
     };
-    [At::Instant(now), At::ClockUnknown].into_iter().chain(starts.into_iter().flat_map(quarters))
+    [At::Instant(now), At::ClockUnknown].into_iter().chain(starts.into_iter().flat_map(minutes))
 }
 
 fn speaks_of(ruleset: &Ruleset, ends: &[End], place: Place, addr: std::net::IpAddr) -> bool {

@@ -1,12 +1,13 @@
 //! Lints that claim something of all packets, on random policies.
 
 use segwall_core::analysis::proof::{Intent, intent};
+use segwall_core::analysis::sets::interfaces_named;
 use segwall_core::analysis::{check, codes};
 use segwall_core::netfilter::Hook;
 use segwall_core::policy::{Policy, Verdict};
 use segwall_core::ruleset::{At, Origin, Ruleset};
 use segwall_core::testing::{Seeded, random_policy, to_toml};
-use segwall_packetset::{GaveUp, Set, Space};
+use segwall_packetset::{Field, GaveUp, Set, Space};
 
 use crate::{instant, lowered, uplink_addresses};
 
@@ -22,6 +23,21 @@ fn meaning(space: &mut Space, ruleset: &Ruleset, hook: Hook, at: At) -> Result<(
     Ok((possible, sets))
 }
 
+fn among_named(space: &mut Space, ruleset: &Ruleset, hook: Hook, set: Set) -> Result<Set, GaveUp> {
+    let fields: &[Field] = match hook {
+        Hook::Input => &[Field::In],
+        Hook::Output => &[Field::Out],
+        _ => &[Field::In, Field::Out],
+    };
+    let mut set = set;
+    for field in fields {
+        let names = ruleset.interfaces.iter().map(|interface| interface.name.as_str());
+        let named = interfaces_named(space, *field, names)?;
+        set = space.intersect(set, named)?;
+    }
+    Ok(set)
+}
+
 /// Whether two rulesets say the same of every packet at an instant and from then on, as far as both texts are good.
 fn same(one: &Ruleset, other: &Ruleset, at: At) -> bool {
     let mut space = Space::default();
@@ -29,6 +45,8 @@ fn same(one: &Ruleset, other: &Ruleset, at: At) -> bool {
         let (possible, before) = meaning(&mut space, one, hook, at).expect("small policies fit");
         let (possible_then, after) = meaning(&mut space, other, hook, at).expect("small policies fit");
         let both = space.intersect(possible, possible_then).expect("small policies fit");
+        // The claim is about the interfaces that the policy names.
+        let both = among_named(&mut space, one, hook, both).expect("small policies fit");
         before.len() == after.len()
             && before.iter().zip(&after).all(|(before, after)| {
                 let before = space.intersect(*before, both).expect("small policies fit");

@@ -166,6 +166,10 @@ fn ready(ground: &Ground<'_>, one: &Refutation, tag: Tag) -> Result<Ready, &'sta
     let (dst, header) = match (shown.sent, shown.header) {
         (None, header) => (shown.dst, header),
         (Some(_), _) if shown.state != CtState::New => return Err("its connection was translated before"),
+        // Only what is sent to the box is translated on its way.
+        (Some(sent), _) if ground.topology.route(ground.ruleset, sent.dst) != Place::Gateway => {
+            return Err("it is sent to an address that the box does not have");
+        }
         (Some(sent), Header::Ports { sport, .. }) => (sent.dst, Header::Ports { sport, dport: sent.dport }),
         (Some(_), _) => return Err("it is translated without a port"),
     };
@@ -291,6 +295,12 @@ fn judge(ground: &Ground<'_>, one: &Refutation, ready: &Ready, seen: &Seen, writ
         Treatment::Silence => !passed && refused.is_none(),
         Treatment::Reset | Treatment::Prohibited | Treatment::OtherMessage if ready.unanswered => {
             return Tried::Unsent("the kernel tells nobody about such a packet");
+        }
+        // A rule that refuses all that comes by loopback refuses its own answer, too.
+        Treatment::Reset | Treatment::Prohibited | Treatment::OtherMessage
+            if one.hook == Hook::Input && one.witness.shown.input.as_deref() == Some(LOOPBACK) && !passed =>
+        {
+            return Tried::Unsent("its answer comes back by loopback, past the same rules");
         }
         Treatment::Reset => !passed && refused == Some(Refusal::Reset),
         Treatment::Prohibited => !passed && is_prohibited,

@@ -66,6 +66,9 @@ pub fn ordinary(space: &Space, ruleset: &Ruleset, hook: Hook, set: Set) -> Optio
         }
         (None, None) => {}
     }
+    // What was translated was sent to the uplink's address.
+    let uplinks = ruleset.interfaces.iter().filter(|interface| interface.role == Role::Uplink);
+    wishes.extend(uplinks.filter_map(|uplink| own(uplink, family)).map(|addr| (Field::SentDst, addr)));
     wishes.extend(PORTS.map(|port| (Field::Dport, port)));
     space.witness_preferring(set, &wishes)
 }

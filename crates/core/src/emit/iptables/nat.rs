@@ -126,12 +126,12 @@ fn masquerade(table: &mut Table, ruleset: &Ruleset, list: &[&Translation], famil
             }
         }
     }
-    // This hook knows no input interface; anti-spoofing has tied the source to the segment.
-    let mut segments: Vec<u32> = list.iter().filter(|one| one.hairpin).map(|one| one.segment.0).collect();
-    segments.sort_unstable();
-    segments.dedup();
-    for segment in segments {
-        let interface = &ruleset.interfaces[segment as usize];
+    if !list.iter().any(|one| one.hairpin) {
+        return;
+    }
+    // Back into the segment it came from, whichever routing makes it. This hook knows no input interface; anti-spoofing has
+    // tied the source to the segment.
+    for interface in ruleset.interfaces.iter().filter(|interface| interface.role != Role::Uplink) {
         for source in interface.sources.iter().filter(|range| range.family() == family) {
             let words = words::address("s", source);
             table.push(
