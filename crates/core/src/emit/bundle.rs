@@ -200,10 +200,7 @@ impl Input<'_> {
 /// A DHCP server's are as they would be if the policy named it.
 #[must_use]
 pub fn artifacts(target: Target, input: &Input<'_>) -> Vec<Artifact> {
-    let as_if = |kind| Policy {
-        dhcp: crate::policy::DhcpServer { kind, ..input.policy.dhcp },
-        ..input.policy.clone()
-    };
+    let as_if = |kind| Policy { dhcp: crate::policy::DhcpServer { kind, ..input.policy.dhcp }, ..input.policy.clone() };
     match target {
         Target::Dnsmasq => dhcp::dnsmasq::artifacts(&Input { policy: &as_if(DhcpKind::Dnsmasq), ..*input }),
         Target::Kea => dhcp::kea::artifacts(&Input { policy: &as_if(DhcpKind::Kea), ..*input }),

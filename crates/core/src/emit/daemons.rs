@@ -38,7 +38,11 @@ pub(super) fn daemons(policy: &Policy, system: System) -> Vec<Daemon> {
     let leases6 = scopes6(policy).iter().any(|scope| scope.mode == Mode6::Dhcpv6);
     match policy.dhcp.kind {
         DhcpKind::Dnsmasq if !v4.is_empty() || !v6.is_empty() => {
-            list.push(of_dnsmasq("segwall-dhcp", "DHCP and router advertisements for Segwall's segments", dnsmasq::DHCP_FILE));
+            list.push(of_dnsmasq(
+                "segwall-dhcp",
+                "DHCP and router advertisements for Segwall's segments",
+                dnsmasq::DHCP_FILE,
+            ));
         }
         DhcpKind::Kea => {
             list.extend(leases4.then(|| of_kea("segwall-dhcp", "DHCP for Segwall's segments", kea::FILE4, system)));

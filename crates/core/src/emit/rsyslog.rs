@@ -71,7 +71,9 @@ fn copy(remote: &RemoteLog) -> String {
         ("queue.timeoutShutdown", "10".to_owned()),
     ]);
     let keys = keys.iter().fold(String::new(), |text, (key, value)| text + &format!("\n    {key}={}", quoted(value)));
-    format!("\n# A copy of everything for the collector; while it is away up to {QUEUE_DISK_MIB} MiB wait on disk.\naction({keys}\n)\n")
+    format!(
+        "\n# A copy of everything for the collector; while it is away up to {QUEUE_DISK_MIB} MiB wait on disk.\naction({keys}\n)\n"
+    )
 }
 
 /// A text in RainerScript. A dollar sign would begin a variable in some contexts.

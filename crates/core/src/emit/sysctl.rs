@@ -52,19 +52,23 @@ pub(super) fn artifact(input: &Input<'_>) -> Artifact {
             "Router advertisements count on an uplink with \"ra\" only; /etc/network/interfaces.d/segwall says so there.",
             keys6("accept_ra", 0),
         ),
-        ("Floods of half-open connections and of broadcast echo requests.", vec![
-            ("net.ipv4.tcp_syncookies".to_owned(), 1),
-            ("net.ipv4.icmp_echo_ignore_broadcasts".to_owned(), 1),
-        ]),
+        (
+            "Floods of half-open connections and of broadcast echo requests.",
+            vec![("net.ipv4.tcp_syncookies".to_owned(), 1), ("net.ipv4.icmp_echo_ignore_broadcasts".to_owned(), 1)],
+        ),
     ] {
         write(&mut text, why, &keys);
     }
-    write(&mut text, &format!("Connections that are followed: at most a sixteenth of {memory} MiB."), &[
-        ("net.netfilter.nf_conntrack_max".to_owned(), connections),
-        ("net.netfilter.nf_conntrack_buckets".to_owned(), connections),
-        ("net.netfilter.nf_conntrack_tcp_timeout_established".to_owned(), idle),
-        ("net.netfilter.nf_conntrack_generic_timeout".to_owned(), 120),
-    ]);
+    write(
+        &mut text,
+        &format!("Connections that are followed: at most a sixteenth of {memory} MiB."),
+        &[
+            ("net.netfilter.nf_conntrack_max".to_owned(), connections),
+            ("net.netfilter.nf_conntrack_buckets".to_owned(), connections),
+            ("net.netfilter.nf_conntrack_tcp_timeout_established".to_owned(), idle),
+            ("net.netfilter.nf_conntrack_generic_timeout".to_owned(), 120),
+        ],
+    );
     Artifact::text(Target::Sysctl, "/etc/sysctl.d/segwall.conf", text)
 }
 

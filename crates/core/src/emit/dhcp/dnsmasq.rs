@@ -87,9 +87,8 @@ fn lease_count(v4: &[Scope4<'_>], v6: &[Scope6<'_>]) -> u128 {
     let of4 = v4.iter().flat_map(|scope| &scope.subnets);
     let of4 = of4.map(|subnet| subnet.pool.map_or(0, |pool| pool.len()) + subnet.reservations.len() as u128);
     let of6 = v6.iter().flat_map(|scope| &scope.networks);
-    let of6 = of6.map(|network| {
-        network.pools.iter().map(AddrRange::len).sum::<u128>() + network.reservations.len() as u128
-    });
+    let of6 =
+        of6.map(|network| network.pools.iter().map(AddrRange::len).sum::<u128>() + network.reservations.len() as u128);
     of4.chain(of6).sum::<u128>().clamp(1, LEASES_MAX)
 }
 
@@ -120,7 +119,8 @@ fn scope4(text: &mut String, scope: &Scope4<'_>) {
 fn option(number: u8, bytes: &[u8]) -> String {
     match (dhcp_option::form(number), bytes) {
         (Form::Addresses, _) => {
-            let addresses = bytes.chunks_exact(4).map(|part| Ipv4Addr::new(part[0], part[1], part[2], part[3]).to_string());
+            let addresses =
+                bytes.chunks_exact(4).map(|part| Ipv4Addr::new(part[0], part[1], part[2], part[3]).to_string());
             addresses.collect::<Vec<_>>().join(",")
         }
         (Form::Text, _) => quoted(&String::from_utf8_lossy(bytes)),
@@ -159,12 +159,8 @@ fn scope6(text: &mut String, scope: &Scope6<'_>) {
         let len = network.network.prefix_len().expect("a segment's network is a prefix");
         match scope.mode {
             Mode6::Slaac => {
-                let _ = writeln!(
-                    text,
-                    "dhcp-range=set:{tag},{},ra-only,{len},{}",
-                    network.network.first(),
-                    scope.lease_s
-                );
+                let _ =
+                    writeln!(text, "dhcp-range=set:{tag},{},ra-only,{len},{}", network.network.first(), scope.lease_s);
             }
             Mode6::Dhcpv6 => {
                 for pool in &network.pools {
@@ -198,7 +194,10 @@ fn reservation(text: &mut String, host: &Reservation<'_>) {
 fn dns(input: &Input<'_>, asking: &[&Segment]) -> String {
     let mut text = head(input);
     text += "no-hosts\nno-resolv\n";
-    let _ = write!(text, "\ncache-size={CACHE_ENTRIES}\n# Names without a dot and private addresses are nobody's business outside.\ndomain-needed\nbogus-priv\n");
+    let _ = write!(
+        text,
+        "\ncache-size={CACHE_ENTRIES}\n# Names without a dot and private addresses are nobody's business outside.\ndomain-needed\nbogus-priv\n"
+    );
     for addr in &input.policy.dns.upstream {
         let _ = writeln!(text, "server={addr}");
     }

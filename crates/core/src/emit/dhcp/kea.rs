@@ -92,11 +92,8 @@ fn subnet4(id: &mut u32, scope: &Scope4<'_>, subnet: &Subnet4<'_>) -> Value {
             json!({ "space": "dhcp4", "code": code, "csv-format": false, "data": hexadecimal(bytes) })
         })
         .collect();
-    let pools: Vec<Value> = subnet
-        .pool
-        .iter()
-        .map(|pool| json!({ "pool": format!("{} - {}", pool.first(), pool.last()) }))
-        .collect();
+    let pools: Vec<Value> =
+        subnet.pool.iter().map(|pool| json!({ "pool": format!("{} - {}", pool.first(), pool.last()) })).collect();
     let reservations: Vec<Value> = subnet
         .reservations
         .iter()

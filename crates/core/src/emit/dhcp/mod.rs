@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 
 use segwall_packetset::AddrRange;
 
-pub(super) use scope::{resolves_for, scopes4, scopes6, Mode6};
+pub(super) use scope::{Mode6, resolves_for, scopes4, scopes6};
 
 /// Where the servers keep their leases.
 pub(super) const STATE_DIR: &str = "/var/lib/segwall";

@@ -102,7 +102,9 @@ fn options4(dhcp: &SegmentDhcp, gateway: IpAddr) -> BTreeMap<u8, Vec<u8>> {
     let mut options: BTreeMap<u8, Vec<u8>> = dhcp
         .options
         .iter()
-        .map(|(number, text)| (*number, dhcp_option::encode(*number, text).expect("check refuses what has no encoding")))
+        .map(|(number, text)| {
+            (*number, dhcp_option::encode(*number, text).expect("check refuses what has no encoding"))
+        })
         .collect();
     let mut put = |number, bytes: Vec<u8>| {
         if !bytes.is_empty() {
