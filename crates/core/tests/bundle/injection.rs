@@ -236,10 +236,10 @@ fn the_readers_would_notice() {
         artifact.bytes = spoilt.into_bytes();
         assert_ne!(before, words(&artifact), "{path}");
     };
-    spoil("\"harmtext\"", "\"harm\ntext\"", "/etc/segwall/dnsmasq.conf");
-    spoil("\"harmtext\"", "\"harmtext\",x", "/etc/segwall/dnsmasq.conf");
+    spoil("\"harmtftp\"", "\"harm\ntftp\"", "/etc/segwall/dnsmasq.conf");
+    spoil("\"harmtftp\"", "\"harmtftp\",x", "/etc/segwall/dnsmasq.conf");
     spoil("harmhost", "harmhost\", \"x", "/etc/segwall/kea-dhcp4.conf");
     spoil("harmhost", "harmhost; }", "/etc/segwall/dhcpd.conf");
-    spoil("harmless.example", "harmless.example\" x=\"", "/etc/rsyslog.d/segwall.conf");
+    spoil("harmlog.example", "harmlog.example\" x=\"", "/etc/rsyslog.d/segwall.conf");
     spoil("harmdev", "harmdev\n    up reboot", "/etc/network/interfaces.d/segwall");
 }
