@@ -89,7 +89,8 @@ impl Reading {
                     self.note(NoteKind::Aside, format!("table {name} is dormant: it sees no packets"));
                 }
                 _ => {
-                    let text = format!("table {name} has a flag that nft does not name: it may be switched off (dormant)");
+                    let text =
+                        format!("table {name} has a flag that nft does not name: it may be switched off (dormant)");
                     self.note(NoteKind::NotUnderstood, text);
                 }
             }
