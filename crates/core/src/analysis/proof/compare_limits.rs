@@ -7,46 +7,59 @@ use super::intent::Intent;
 use super::rates::{alike, lowest_terms, rate_of, words};
 use super::treatment::Treatment;
 use crate::netfilter::meaning::{Hooked, RateUse, RuleAt};
-use crate::netfilter::{Match, Rate, Rule, Step};
+use crate::netfilter::{Key, Match, Rate, Rule, Step, TableFamily, Values};
+
+/// What is counted together.
+struct Bucket {
+    /// The first of its rules.
+    at: RuleAt,
+    rate: Rate,
+    /// Which families it counts, as bits.
+    families: u8,
+    reached: Set,
+}
+
+const V4: u8 = 1;
+const V6: u8 = 2;
 
 impl Comparison<'_> {
     /// Whether the limits that decide about accepting are exactly the policy's, by value and by what they hold for.
     pub(super) fn rates(&mut self, want: &Intent, over: &Hooked, within: Option<&Hooked>) -> Result<bool, GaveUp> {
         // One bucket is one rule, however often it is jumped to, or all rules that name it; for each source it is a rule for
         // each family.
-        let mut buckets: Vec<(RuleAt, Rate, Set)> = Vec::new();
-        let v4 = self.space.range(Field::Family, 0, 0)?;
-        let v6 = self.space.complement(v4)?;
+        let mut buckets: Vec<Bucket> = Vec::new();
         for one in over.rates.iter().filter(|one| one.decides) {
             let reached = self.space.intersect(one.reached, want.possible)?;
             if reached.is_empty() {
                 continue;
             }
             let rate = one.rate.clone();
-            let space = &*self.space;
+            let families = self.families(one.at);
             // iptables and ip6tables cannot share a bucket: what is one limit in the policy is one for each of them.
-            let same = |at: &RuleAt, known: &Rate, set: Set| {
-                let of_each_source = !rate.by.is_empty() && RuleAt { rule: 0, ..*at } == RuleAt { rule: 0, ..one.at };
-                let chain = |at: &RuleAt| &self.programs[at.program].tables[at.table].chains[at.chain].name;
-                let of_each_family = at.program != one.at.program && chain(at) == chain(&one.at);
+            let same = |known: &Bucket| {
+                let of_each_source =
+                    !rate.by.is_empty() && RuleAt { rule: 0, ..known.at } == RuleAt { rule: 0, ..one.at };
+                let chain = |at: RuleAt| &self.programs[at.program].tables[at.table].chains[at.chain].name;
+                let of_each_family = known.at.program != one.at.program && chain(known.at) == chain(one.at);
                 let of_one_name = rate.shared.is_some()
-                    && known.shared == rate.shared
-                    && (at.program, at.table) == (one.at.program, one.at.table);
-                let in_both = |family| !space.is_disjoint(set, family) && !space.is_disjoint(reached, family);
-                *at == one.at
-                    || of_one_name
-                    || (alike(known, &rate) && (of_each_source || of_each_family) && !(in_both(v4) || in_both(v6)))
+                    && known.rate.shared == rate.shared
+                    && (known.at.program, known.at.table) == (one.at.program, one.at.table);
+                let of_others = (of_each_source || of_each_family) && known.families & families == 0;
+                known.at == one.at || (alike(&known.rate, &rate) && (of_one_name || of_others))
             };
-            match buckets.iter_mut().find(|(at, known, set)| same(at, known, *set)) {
-                Some((_, _, set)) => *set = self.space.union(*set, reached)?,
-                None => buckets.push((one.at, rate, reached)),
+            match buckets.iter_mut().find(|known| same(known)) {
+                Some(known) => {
+                    known.reached = self.space.union(known.reached, reached)?;
+                    known.families |= families;
+                }
+                None => buckets.push(Bucket { at: one.at, rate, families, reached }),
             }
         }
         let more = within.is_some_and(|within| further(over, within));
-        if more || buckets.iter().any(|(_, rate, _)| self.is_used_elsewhere(rate, over)) {
+        if more || buckets.iter().any(|one| self.is_used_elsewhere(&one.rate, over)) {
             self.doubt_limits();
         }
-        let mut theirs: Vec<(Rate, Set)> = buckets.into_iter().map(|(_, rate, set)| (rate, set)).collect();
+        let mut theirs: Vec<(Rate, Set)> = buckets.into_iter().map(|one| (one.rate, one.reached)).collect();
         let mut ours: Vec<(Rate, Set)> = want
             .limited
             .iter()
@@ -77,6 +90,30 @@ impl Comparison<'_> {
         // Where none of these shows a packet, there are limits besides the policy's.
         self.doubt_limits();
         Ok(false)
+    }
+
+    /// Which families a rule asks about.
+    fn families(&self, at: RuleAt) -> u8 {
+        let table = &self.programs[at.program].tables[at.table];
+        let family = [Key::Field(Field::Family)];
+        let asked = |step: &Step| match step {
+            Step::Match(Match::Among { keys, not: false, values: Values::Here(list) }) if *keys == family => {
+                match list.as_slice() {
+                    [one] if *one == [(0, 0)] => Some(V4),
+                    [one] if *one == [(1, 1)] => Some(V6),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        match table.family {
+            TableFamily::Ip => V4,
+            TableFamily::Ip6 => V6,
+            TableFamily::Inet | TableFamily::Arp | TableFamily::Bridge | TableFamily::Netdev => {
+                let rule = table.chains[at.chain].rules.get(at.rule);
+                rule.and_then(|rule| rule.steps.iter().find_map(asked)).unwrap_or(V4 | V6)
+            }
+        }
     }
 
     pub(super) fn doubt_limits(&mut self) {
