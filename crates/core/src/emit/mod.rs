@@ -1,5 +1,6 @@
 //! Ruleset → what a backend loads. Same input, same bytes.
 
+pub mod bundle;
 mod comment;
 mod ends;
 pub mod iptables;
