@@ -21,5 +21,6 @@ pub mod pin;
 pub mod rawip;
 mod ring;
 pub mod rtnl;
+pub mod sim;
 pub mod sysctl;
 pub mod userns;
