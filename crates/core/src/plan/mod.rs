@@ -6,12 +6,14 @@
 mod block;
 mod change;
 mod diff;
+mod guard;
 mod inventory;
 mod wanted;
 
 pub use block::{BEGIN, END, block_of, with_block};
 pub use change::{Change, FileState, Plan};
 pub use diff::{Obstacle, diff};
+pub use guard::reaches;
 pub use inventory::{Inventory, Link, ServiceState};
 pub use wanted::{BOOT_SERVICE, INTERFACES, Interest, Wanted, WantedService, wanted};
 
