@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use segwall_core::netfilter::{self, NoteKind, Program, TableFamily};
+use segwall_core::netfilter::{self, Note, NoteKind, Program, TableFamily};
 use segwall_core::source::Source;
 use segwall_host::nft::{LISTING, Nft, NftError};
 
@@ -56,12 +56,14 @@ pub struct Rules {
 impl Rules {
     /// Notes about what may be missing.
     pub fn not_understood(&self) -> impl Iterator<Item = String> {
-        self.program
-            .notes
-            .iter()
-            .filter(|note| note.kind != NoteKind::Aside)
+        missing(&self.program)
             .map(|note| format!("{}:{}: {}", self.source.name(), self.source.line(note.span.start), note.text))
     }
+}
+
+/// Notes about what may be missing in a program.
+pub fn missing(program: &Program) -> impl Iterator<Item = &Note> {
+    program.notes.iter().filter(|note| note.kind != NoteKind::Aside)
 }
 
 /// Reads a file of rules.

@@ -111,7 +111,9 @@ pub fn compare(checked: &Checked, rulesets: Vec<PathBuf>) -> Result<(Answer, Dat
     let mut reasons = Vec::new();
     let mut programs = Vec::new();
     if rulesets.is_empty() {
-        programs.push(foreign::kernel()?);
+        let program = foreign::kernel()?;
+        reasons.extend(foreign::missing(&program).map(|note| format!("the kernel: {}", note.text)));
+        programs.push(program);
         against.push("the kernel".to_owned());
         let interfaces: Vec<&str> = checked.ruleset.interfaces.iter().map(|one| one.name.as_str()).collect();
         reasons.extend(segwall_host::others::filters(&interfaces));
