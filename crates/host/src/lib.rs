@@ -25,5 +25,6 @@ pub mod rawip;
 mod ring;
 pub mod rtnl;
 pub mod rtnl_dump;
+pub mod sim;
 pub mod sysctl;
 pub mod userns;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::wanted::{BOOT_SERVICE, Wanted};
-use super::{Change, FileState, Inventory, Plan};
+use super::{Change, FileState, Inventory, Plan, ServiceState};
 use crate::plan::change::AddrRangeText;
 
 /// Why no plan can be made: something that the admin has to decide or mend first.
@@ -76,6 +76,7 @@ pub fn diff(
     let mut making = Making { inventory, changes: Vec::new(), obstacles: Vec::new() };
     let nothing = Wanted::default();
     let old = old.unwrap_or(&nothing);
+    making.stop_services(new, old);
     making.modules(new);
     making.files(new, old);
     making.settings(new, false);
@@ -87,7 +88,7 @@ pub fn diff(
     making.devices(new);
     making.settings(new, true);
     making.forwarding(new);
-    making.services(new, old);
+    making.services(new);
     (Plan { changes: making.changes }, making.obstacles)
 }
 
@@ -235,8 +236,28 @@ impl Making<'_> {
         }
     }
 
-    fn services(&mut self, new: &Wanted, old: &Wanted) {
-        let state = |name: &String| self.inventory.services.get(name).copied().unwrap_or_default();
+    fn state(&self, service: &str) -> ServiceState {
+        self.inventory.services.get(service).copied().unwrap_or_default()
+    }
+
+    /// Services that are not wanted any more stop while their files are still there; the way back starts them when they are
+    /// there again.
+    fn stop_services(&mut self, new: &Wanted, old: &Wanted) {
+        for service in old.services.iter().filter(|service| service.ours) {
+            let now = self.state(&service.name);
+            if new.services.iter().any(|kept| kept.name == service.name) {
+                continue;
+            }
+            if now.running {
+                self.changes.push(Change::Running { service: service.name.clone(), running: false });
+            }
+            if now.enabled {
+                self.changes.push(Change::Enabled { service: service.name.clone(), enabled: false });
+            }
+        }
+    }
+
+    fn services(&mut self, new: &Wanted) {
         let changed: Vec<String> = self
             .changes
             .iter()
@@ -245,33 +266,20 @@ impl Making<'_> {
                 _ => None,
             })
             .collect();
-        let mut changes = Vec::new();
         for service in &new.services {
-            let now = state(&service.name);
+            let now = self.state(&service.name);
             if service.ours && !now.enabled {
-                changes.push(Change::Enabled { service: service.name.clone(), enabled: true });
+                self.changes.push(Change::Enabled { service: service.name.clone(), enabled: true });
             }
+            // What the boot service starts is loaded already.
             if service.name == BOOT_SERVICE {
                 continue;
             }
             if service.ours && !now.running {
-                changes.push(Change::Running { service: service.name.clone(), running: true });
+                self.changes.push(Change::Running { service: service.name.clone(), running: true });
             } else if now.running && service.files.iter().any(|file| changed.contains(file)) {
-                changes.push(Change::Renew { service: service.name.clone() });
+                self.changes.push(Change::Renew { service: service.name.clone() });
             }
         }
-        for service in &old.services {
-            let now = state(&service.name);
-            if !service.ours || new.services.iter().any(|kept| kept.name == service.name) {
-                continue;
-            }
-            if now.running {
-                changes.push(Change::Running { service: service.name.clone(), running: false });
-            }
-            if now.enabled {
-                changes.push(Change::Enabled { service: service.name.clone(), enabled: false });
-            }
-        }
-        self.changes.extend(changes);
     }
 }

@@ -4,8 +4,13 @@ use segwall_core::plan::FileState;
 
 use super::host::{Host, HostError};
 
-/// The end of a file's name while it is being written. One that is left behind after a crash means nothing.
-pub const TEMPORARY: &str = ".segwall-new";
+/// Where a file is while it is being written. One that is left behind after a crash means nothing: no pattern of a shell
+/// finds a hidden file, and what reads whole directories (logrotate, OpenRC) leaves names alone that end like this.
+#[must_use]
+pub fn temporary(path: &str) -> String {
+    let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
+    format!("{dir}/.{name}.segwall~")
+}
 
 /// Writes a file so that a reader, or a boot after a crash, finds the old one or the new one, whole.
 ///
@@ -14,7 +19,7 @@ pub const TEMPORARY: &str = ".segwall-new";
 pub fn write_whole(host: &mut impl Host, path: &str, file: &FileState) -> Result<(), HostError> {
     let dir = dir_of(path);
     host.make_dir(dir)?;
-    let beside = format!("{path}{TEMPORARY}");
+    let beside = temporary(path);
     let written = host.put(&beside, file).and_then(|()| host.sync(&beside)).and_then(|()| host.rename(&beside, path));
     if let Err(error) = written {
         // Of no use to anybody; should this fail too, it does no harm where it lies.

@@ -13,8 +13,7 @@ mod recover;
 mod store;
 mod transaction;
 
-pub use files::remove_for_good;
-pub use files::{TEMPORARY, write_whole};
+pub use files::{remove_for_good, temporary, write_whole};
 pub use generation::{Candidate, Compiled, Manifest, Outcome, Who};
 pub use host::{Clock, Host, HostError, Verdict};
 pub use journal::{Deadline, Journal, Phase};

@@ -3,7 +3,7 @@
 use segwall_core::plan::{Change, with_block};
 
 use super::boot::BOOT_FILES_MODE;
-use super::files::{remove_for_good, write_whole};
+use super::files::{remove_for_good, temporary, write_whole};
 use super::generation::{Compiled, Outcome};
 use super::host::{Host, HostError, Verdict};
 use super::journal::{Journal, Phase};
@@ -77,6 +77,7 @@ pub fn undo(host: &mut impl Host, mut journal: Journal, scope: Scope, cause: &st
     let cause = journal.cause.clone().unwrap_or_else(|| cause.to_owned());
     let mut rules = Known::default();
     let mut failures = Vec::new();
+    sweep(host, &journal);
     for change in &journal.plan.inverse().changes {
         if scope == Scope::Boot && !comes_from_disk(change) {
             continue;
@@ -99,6 +100,18 @@ pub fn undo(host: &mut impl Host, mut journal: Journal, scope: Scope, cause: &st
     Journal::remove(host)?;
     Store::close(host, journal.generation, Outcome::WentBack(cause))?;
     Ok(Back::Done)
+}
+
+/// Removes what a crash left of files that were being written. It means nothing, and may stay where it cannot be removed.
+fn sweep(host: &mut impl Host, journal: &Journal) {
+    for change in &journal.plan.changes {
+        if let Change::File { path, .. } | Change::Block { path, .. } = change {
+            let beside = temporary(path);
+            if matches!(host.read(&beside), Ok(Some(_))) {
+                let _ = remove_for_good(host, &beside);
+            }
+        }
+    }
 }
 
 /// What the boot takes from the disk by itself, and so has to be put right there.

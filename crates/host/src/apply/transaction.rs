@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::generation::{Candidate, Compiled, Outcome};
 use super::host::{Clock, Host, HostError, Verdict};
 use super::journal::{Deadline, Journal, Phase};
-use super::recover::{Back, Known, Scope, perform, undo};
+use super::recover::{Back, Known, Recovery, Scope, perform, recover, undo};
 use super::store::Store;
 
 /// What is to be applied, and how.
@@ -124,10 +124,7 @@ fn holds(host: &mut impl Host, rules: &Compiled) -> Result<bool, HostError> {
 /// See [`ApplyError`].
 pub fn apply(host: &mut impl Host, request: &Request, progress: &mut dyn FnMut(&str)) -> Result<Applied, ApplyError> {
     let before = ApplyError::Before;
-    if let Some(journal) = Journal::read(host).map_err(before)? {
-        let now = host.clock().map_err(before)?;
-        return Err(ApplyError::Busy { generation: journal.generation, left_ms: journal.left_ms(&now) });
-    }
+    settle(host)?;
     // Compiled under a number that is only its own once something is to be written.
     let number = Store::add(host, &request.candidate).map_err(before)?.number;
     match prepared(host, request, number) {
@@ -140,6 +137,23 @@ pub fn apply(host: &mut impl Host, request: &Request, progress: &mut dyn FnMut(&
             give_up(host, number, &error.to_string());
             Err(error)
         }
+    }
+}
+
+/// Nothing else is being applied. A journal without an owner (we hold the lock) is led to its end first.
+fn settle(host: &mut impl Host) -> Result<(), ApplyError> {
+    let before = ApplyError::Before;
+    let Some(journal) = Journal::read(host).map_err(before)? else { return Ok(()) };
+    let left_ms = journal.left_ms(&host.clock().map_err(before)?);
+    let is_kept = Store::confirmed(host).map_err(before)? == Some(journal.generation);
+    if journal.phase == Phase::Waiting && left_ms > Some(0) && !is_kept {
+        return Err(ApplyError::Busy { generation: journal.generation, left_ms });
+    }
+    match recover(host, Scope::Live, "it was interrupted").map_err(before)? {
+        Recovery::WentBack { back: Back::Stuck(left), .. } => {
+            Err(ApplyError::Stuck { cause: "an apply before this one was interrupted".to_owned(), left })
+        }
+        Recovery::Nothing | Recovery::Finished(_) | Recovery::WentBack { .. } => Ok(()),
     }
 }
 
@@ -188,8 +202,8 @@ fn run(
 ) -> Result<Applied, ApplyError> {
     let number = journal.generation;
     // The watchdog comes first: from the journal on there is somebody who leads back.
-    journal.write(host).map_err(ApplyError::Before)?;
-    if let Err(error) = host.start_watchdog() {
+    if let Err(error) = journal.write(host).and_then(|()| host.start_watchdog()) {
+        // It may lie there all the same. Should it stay, whoever finds it undoes what was never done, which changes nothing.
         let _ = Journal::remove(host);
         return Err(ApplyError::Before(error));
     }
@@ -255,12 +269,16 @@ fn finish(host: &mut impl Host, journal: &mut Journal) -> Result<Option<u64>, St
 
 /// From here on the generation holds. What fails after the first line is only tidying up.
 fn keep(host: &mut impl Host, generation: u64) -> Result<(), HostError> {
-    Store::set_confirmed(host, generation)?;
-    let tidy = Store::close(host, generation, Outcome::Confirmed)
-        .and_then(|()| Journal::remove(host))
-        .and_then(|()| Store::prune(host));
-    // Whoever finds the journal sees that its generation is the confirmed one, and goes on from here.
-    drop(tidy);
+    if let Err(error) = Store::set_confirmed(host, generation) {
+        // It may have been refused after the file was in its place; then it holds.
+        if Store::confirmed(host)? != Some(generation) {
+            return Err(error);
+        }
+    }
+    // Should the journal stay, whoever finds it sees that its generation is the confirmed one, and goes on from here.
+    let _ = Store::close(host, generation, Outcome::Confirmed);
+    let _ = Journal::remove(host);
+    let _ = Store::prune(host);
     Ok(())
 }
 

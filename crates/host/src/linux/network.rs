@@ -177,10 +177,7 @@ pub(super) fn unanswered(error: NetlinkError) -> HostError {
 
 /// Sends a request; that the state was reached already is no fault.
 fn tolerating(harmless: &[i32], request: Request) -> Result<(), NetlinkError> {
-    match Socket::open(NETLINK_ROUTE)?.transact(&[request]) {
-        Err(error) if error.refused_with().is_some_and(|code| harmless.contains(&code)) => Ok(()),
-        other => other,
-    }
+    Socket::open(NETLINK_ROUTE)?.transact_tolerating(&[request], harmless)
 }
 
 /// `ifinfomsg`: family, padding, type, index, flags, which of them to change.
