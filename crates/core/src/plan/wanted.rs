@@ -6,16 +6,14 @@ use std::net::IpAddr;
 use segwall_packetset::AddrRange;
 
 use super::{FORWARD_V4, FORWARD_V6, FileState};
-use crate::emit::bundle::{Bundle, System, Target};
-use crate::policy::{DhcpKind, Policy, Wiring};
+use crate::emit::{Bundle, Target};
+use crate::policy::{Policy, Wiring};
 use crate::ruleset::Ruleset;
 
 /// Where interfaces are described that others wrote.
 pub const INTERFACES: &str = "/etc/network/interfaces";
 /// Our boot service.
 pub const BOOT_SERVICE: &str = "segwall";
-/// Our DHCP service.
-pub const DHCP_SERVICE: &str = "segwall-dhcp";
 
 /// What a generation wants of the box, its rules aside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,7 +77,7 @@ impl Interest {
 
 /// What a policy and its files want of a box.
 #[must_use]
-pub fn wanted(policy: &Policy, ruleset: &Ruleset, bundle: &Bundle, system: System) -> Wanted {
+pub fn wanted(policy: &Policy, ruleset: &Ruleset, bundle: &Bundle) -> Wanted {
     let mut wanted = Wanted::default();
     for artifact in &bundle.artifacts {
         let text = String::from_utf8_lossy(&artifact.bytes);
@@ -106,7 +104,7 @@ pub fn wanted(policy: &Policy, ruleset: &Ruleset, bundle: &Bundle, system: Syste
     if ruleset.interfaces.iter().any(|interface| interface.ipv6) {
         wanted.forwarding.push(FORWARD_V6.to_owned());
     }
-    services(&mut wanted, policy, bundle, system);
+    services(&mut wanted, bundle);
     wanted
 }
 
@@ -151,19 +149,16 @@ fn devices(wanted: &mut Wanted, policy: &Policy) {
     }
 }
 
-fn services(wanted: &mut Wanted, policy: &Policy, bundle: &Bundle, system: System) {
+fn services(wanted: &mut Wanted, bundle: &Bundle) {
     let of = |targets: &[Target]| -> Vec<String> {
         let list = bundle.artifacts.iter().filter(|artifact| targets.contains(&artifact.target));
         list.map(|artifact| artifact.path.clone()).collect()
     };
-    // The boot service is ours, but what it starts is loaded already: it is enabled and not run.
-    let scripts = if system == System::Alpine { Target::Openrc } else { Target::Systemd };
-    if !of(&[scripts]).is_empty() {
-        wanted.services.push(WantedService { name: BOOT_SERVICE.to_owned(), ours: true, files: Vec::new() });
-    }
+    // What the boot service starts is loaded already: it is enabled and not run.
+    wanted.services.push(WantedService { name: BOOT_SERVICE.to_owned(), ours: true, files: Vec::new() });
     let files = of(&[Target::Dnsmasq, Target::Kea, Target::Dhcpd]);
-    if policy.dhcp.kind != DhcpKind::None && !files.is_empty() {
-        wanted.services.push(WantedService { name: DHCP_SERVICE.to_owned(), ours: true, files });
+    for name in bundle.services() {
+        wanted.services.push(WantedService { name, ours: true, files: files.clone() });
     }
     let files = of(&[Target::Rsyslog]);
     if !files.is_empty() {

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::date;
 use jiff::tz::TimeZone;
-use segwall_core::emit::bundle::{Artifact, Bundle, System, Target};
-use segwall_core::emit::nft;
+use segwall_core::emit::{Artifact, Bundle, Target, nft};
 use segwall_core::plan::{FileState, INTERFACES, Link, Wanted, wanted};
 use segwall_core::policy::{Context, load};
 use segwall_core::ruleset::{At, lower};
@@ -94,7 +93,7 @@ pub fn compiled(text: &str) -> Compiled {
         artifacts.push(artifact(Target::Dnsmasq, OUR_DNSMASQ, text.to_owned()));
     }
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut wanted = wanted(&policy, &ruleset, &Bundle { artifacts }, System::Alpine);
+    let mut wanted = wanted(&policy, &ruleset, &Bundle { artifacts });
     wanted.blocks.insert(INTERFACES.to_owned(), "source /etc/network/interfaces.d/segwall\n".to_owned());
     Compiled { number: 0, wanted, ruleset, program }
 }
