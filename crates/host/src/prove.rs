@@ -2,8 +2,8 @@
 
 use segwall_core::analysis::proof::{self, Answer, Proof, Refutation};
 use segwall_core::emit::nft::TABLE;
-use segwall_core::netfilter::{self, Note, NoteKind, Program, TableFamily};
 use segwall_core::netfilter::meaning::RuleAt;
+use segwall_core::netfilter::{self, Note, NoteKind, Program, TableFamily};
 use segwall_core::ruleset::{At, Ruleset};
 use segwall_packetset::Space;
 use thiserror::Error;
@@ -111,7 +111,13 @@ pub fn sentence(one: &Refutation, programs: &[&Program]) -> String {
     let line = one.line.map_or_else(|| "no rule names it".to_owned(), |line| format!("line {line}"));
     let rules: Vec<String> = one.rules.iter().take(1).map(|at| rule_words(programs, *at)).collect();
     let by = if rules.is_empty() { String::new() } else { format!(", by {}", rules.join(", ")) };
-    format!("{}: {}: the policy says {} ({line}), the kernel {}{by}", one.hook.word(), one.witness, one.wanted, one.found)
+    format!(
+        "{}: {}: the policy says {} ({line}), the kernel {}{by}",
+        one.hook.word(),
+        one.witness,
+        one.wanted,
+        one.found
+    )
 }
 
 /// A rule, so that people find it.

@@ -163,7 +163,8 @@ fn within(args: &How, asker: &Asker) -> Result<Within, Failure> {
         (None, Asker::Console(_)) => Ok(Within::None),
         (None, Asker::Unknown) => Err(Failure::Usage {
             what: "it is not known where you come from, so it cannot be shown that you keep your way in".to_owned(),
-            help: "say `--from ADDRESS` (your own, as the box sees it), `--console`, or `--confirm-within none`".to_owned(),
+            help: "say `--from ADDRESS` (your own, as the box sees it), `--console`, or `--confirm-within none`"
+                .to_owned(),
         }),
     }
 }

@@ -66,14 +66,12 @@ impl Judge {
         let ways = inputs.iter().flat_map(|input| outputs.iter().map(move |output| (*input, *output)));
         let mut ways = ways.filter(|way| *way != (Place::Gateway, Place::Gateway));
         ways.any(|way| {
-            self.refuses(connection, way)
-                && (!open || before.is_none_or(|before| !before.refuses(connection, way)))
+            self.refuses(connection, way) && (!open || before.is_none_or(|before| !before.refuses(connection, way)))
         })
     }
 
     fn refuses(&self, connection: &Connection, (input, output): (Place, Place)) -> bool {
-        let translated =
-            (connection.sent_to, connection.sent_dport) != (connection.dst, connection.dport);
+        let translated = (connection.sent_to, connection.sent_dport) != (connection.dst, connection.dport);
         let flow = Flow {
             input,
             output,
@@ -130,9 +128,7 @@ fn is_anywhere(addr: IpAddr) -> bool {
 /// Of ICMP only echo requests are remembered by their identifier, and hardly anything else opens a connection.
 fn header(connection: &Connection) -> Header {
     match (Family::of(connection.dst), connection.proto) {
-        (_, number) if proto::has_ports(number) => {
-            Header::Ports { sport: connection.sport, dport: connection.dport }
-        }
+        (_, number) if proto::has_ports(number) => Header::Ports { sport: connection.sport, dport: connection.dport },
         (Family::V4, proto::ICMP) => Header::Icmp { kind: ECHO_REQUEST_V4, code: 0 },
         (Family::V6, proto::ICMPV6) => Header::Icmp { kind: ECHO_REQUEST_V6, code: 0 },
         _ => Header::Other,
@@ -231,10 +227,7 @@ service = "https"
     fn link_local_ends_are_cut_only_by_what_changed() {
         // Whoever opened it may have come from the segment that is closed now.
         let ssh_from = |segment: &str| {
-            POLICY.replace(
-                "from = \"a\"\nto = \"gateway\"",
-                &format!("from = {segment}\nto = \"gateway\""),
-            )
+            POLICY.replace("from = \"a\"\nto = \"gateway\"", &format!("from = {segment}\nto = \"gateway\""))
         };
         let (both, one) = (judge(&ssh_from("[\"a\", \"b\"]")), judge(&ssh_from("\"a\"")));
         let connection = tcp("fe80::9", "fe80::1", 22);

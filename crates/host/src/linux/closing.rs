@@ -40,8 +40,7 @@ impl Closing {
         let addresses = linux.addresses()?;
         let judge = |compiled: &Compiled| Judge::new(&compiled.ruleset, &addresses, linux.instant_of(compiled));
         let conntrack = Conntrack::open().map_err(unlisted)?;
-        let mut closing =
-            Self { conntrack, judge: judge(to), before: from.map(judge), forbidden: BTreeMap::new() };
+        let mut closing = Self { conntrack, judge: judge(to), before: from.map(judge), forbidden: BTreeMap::new() };
         closing.forbidden = closing.list()?;
         Ok(closing)
     }
@@ -98,7 +97,9 @@ impl Closing {
         let mut now = std::mem::take(&mut self.forbidden);
         for _ in 0..ROUNDS_MAX {
             let tuples: Vec<Tuple> = now.keys().copied().collect();
-            self.conntrack.remove(&tuples).map_err(|error| HostError::new("cut connections that are forbidden", error))?;
+            self.conntrack
+                .remove(&tuples)
+                .map_err(|error| HostError::new("cut connections that are forbidden", error))?;
             cut.extend(tuples);
             now = self.list()?;
             if now.is_empty() {

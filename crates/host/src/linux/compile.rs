@@ -1,38 +1,19 @@
 //! A generation's text → what it wants of this box, and its rules.
 
-use std::fs;
-
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use segwall_core::diag::Severity;
-use segwall_core::emit::bundle::{Bundle, Facts, System};
-use segwall_core::emit::nft;
+use segwall_core::emit::{Facts, bundle, nft};
 use segwall_core::plan::wanted;
 use segwall_core::policy::{self, Context, Policy};
-use segwall_core::ruleset::{self, At, Ruleset};
+use segwall_core::ruleset::{self, At};
 use segwall_core::source::Source;
 
-use super::services::Init;
-use super::{Linux, Root};
+use super::Linux;
 use crate::apply::{Compiled, HostError, Manifest};
 
-const MEMINFO: &str = "/proc/meminfo";
 /// Faults of a policy that are told.
 const FAULTS_SHOWN: usize = 5;
-
-/// What the box runs, and how much memory it has.
-pub(super) fn facts(root: &Root, init: &Init) -> Result<Facts, HostError> {
-    let by_file = || {
-        let is_alpine = root.at("/etc/alpine-release").exists();
-        if is_alpine { System::Alpine } else { System::Debian }
-    };
-    let system = init.system().unwrap_or_else(by_file);
-    let text = fs::read_to_string(MEMINFO)
-        .map_err(|error| HostError::new(format!("read {MEMINFO}; is /proc mounted?"), error))?;
-    let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
-    let kib: u64 = kib.ok_or_else(|| HostError::new(format!("find the memory's size in {MEMINFO}"), "it is not there"))?;
-    Ok(Facts { system, memory_mib: kib / 1024 })
-}
 
 impl Linux {
     /// The instant a generation was compiled for: its rules mean now what they meant then, or are renewed.
@@ -55,7 +36,8 @@ impl Linux {
         let loaded = policy::load(&source, &Context { today, timezone: timezone.clone() });
         let Some(policy) = loaded.policy else {
             let errors = loaded.diagnostics.iter().filter(|one| one.severity == Severity::Error);
-            let words = errors.take(FAULTS_SHOWN).map(|one| format!("line {}: {}", source.line(one.span.start), one.message));
+            let words =
+                errors.take(FAULTS_SHOWN).map(|one| format!("line {}: {}", source.line(one.span.start), one.message));
             return Err(HostError::new(doing(), words.collect::<Vec<_>>().join("; ")));
         };
         self.instants.insert(number, at);
@@ -67,12 +49,7 @@ fn compiled(number: u64, policy: &Policy, source: &Source, timezone: &TimeZone, 
     let ruleset = ruleset::lower(policy, source, timezone);
     let program = nft::compile(&ruleset, at);
     let bundle = bundle(policy, &ruleset, at, facts);
-    Compiled { number, wanted: wanted(policy, &ruleset, &bundle, facts.system), ruleset, program }
-}
-
-/// The one place where the files of a generation are made.
-fn bundle(_policy: &Policy, _ruleset: &Ruleset, _at: At, _facts: &Facts) -> Bundle {
-    Bundle { artifacts: Vec::new() }
+    Compiled { number, wanted: wanted(policy, &ruleset, &bundle), ruleset, program }
 }
 
 /// A zone by its name, or as a POSIX text.

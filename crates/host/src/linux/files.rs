@@ -130,7 +130,8 @@ impl Root {
 
     pub(super) fn make_dir(&self, dir: &str) -> Result<(), HostError> {
         let place = self.at(dir);
-        let missing: Vec<&Path> = place.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists()).collect();
+        let missing: Vec<&Path> =
+            place.ancestors().take_while(|above| !above.as_os_str().is_empty() && !above.exists()).collect();
         for dir in missing.into_iter().rev() {
             let made = match DirBuilder::new().mode(DIR_MODE).create(dir) {
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),

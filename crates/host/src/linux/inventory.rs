@@ -15,7 +15,8 @@ use crate::{rtnl_dump, sysctl};
 
 impl Linux {
     pub(super) fn look(&mut self, interest: &Interest) -> Result<Inventory, HostError> {
-        let mut inventory = Inventory { table: self.has_table(TABLE)?, modules: self.modules(), ..Inventory::default() };
+        let mut inventory =
+            Inventory { table: self.has_table(TABLE)?, modules: self.modules(), ..Inventory::default() };
         // A file that cannot be read must not pass for one that is not there: going back would remove it.
         for path in &interest.files {
             if let Some(file) = self.root.read(path)? {

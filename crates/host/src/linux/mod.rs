@@ -4,6 +4,7 @@ mod change;
 mod clock;
 mod closing;
 mod compile;
+mod facts;
 mod files;
 mod inventory;
 mod lock;
@@ -14,12 +15,12 @@ mod run;
 mod services;
 pub mod session;
 mod validate;
-mod watchdog;
+pub mod watchdog;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use segwall_core::emit::bundle::Facts;
+use segwall_core::emit::Facts;
 use segwall_core::plan::{Change, FileState, Interest, Inventory};
 use segwall_core::ruleset::At;
 
@@ -27,9 +28,14 @@ pub use closing::CLOSED_MAX;
 pub use files::Root;
 pub use lock::{LOCK, Lock};
 pub use services::{Direct, Init, Systemd};
-pub use watchdog::watch_over;
 
 use crate::apply::{Clock, Compiled, Host, HostError, Manifest, Verdict};
+
+/// Whether this process may do all of it.
+#[must_use]
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
 
 /// A box that runs Linux: the one under us.
 #[derive(Debug)]
@@ -45,22 +51,24 @@ pub struct Linux {
 
 impl Linux {
     /// The box under us, with its files below a root.
-    ///
-    /// # Errors
-    /// When it does not say how much memory it has.
-    pub fn new(root: Root) -> Result<Self, HostError> {
+    #[must_use]
+    pub fn new(root: Root) -> Self {
         let init = Init::found(&root);
         Self::with_init(root, init)
     }
 
     /// As [`Linux::new`], with services started and kept by this.
-    ///
-    /// # Errors
-    /// When it does not say how much memory it has.
-    pub fn with_init(root: Root, init: Init) -> Result<Self, HostError> {
-        let facts = compile::facts(&root, &init)?;
+    #[must_use]
+    pub fn with_init(root: Root, init: Init) -> Self {
+        let facts = facts::facts(&root, &init);
         let watchdog = vec![OsString::from(watchdog::COMMAND)];
-        Ok(Self { root, init, facts, watchdog, instants: BTreeMap::new() })
+        Self { root, init, facts, watchdog, instants: BTreeMap::new() }
+    }
+
+    /// Whether it forgets its files at a reboot, unless `lbu commit` keeps them.
+    #[must_use]
+    pub fn is_diskless(&self) -> bool {
+        facts::is_diskless(&self.root)
     }
 
     /// What our own program is called with to be a watchdog; `watchdog` unless said otherwise.

@@ -70,7 +70,10 @@ pub(super) fn vlan(name: &str, trunk: &str, id: u16, present: bool) -> Result<()
         (None, true) => {
             let doing = format!("make {name}, VLAN {id} on {trunk}");
             let Some(below) = named(trunk) else {
-                return Err(HostError::new(doing, format!("this box has no interface {trunk}; is the card's module loaded?")));
+                return Err(HostError::new(
+                    doing,
+                    format!("this box has no interface {trunk}; is the card's module loaded?"),
+                ));
             };
             let mut attrs = Writer::after(&link_header(0, 0, 0));
             attrs.put(IFLA_IFNAME, &zero_terminated(name)).put(IFLA_LINK, &below.index.to_ne_bytes());

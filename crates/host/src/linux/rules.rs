@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Linux;
 use super::closing::{self, Closing};
-use crate::apply::{Compiled, HostError};
+use crate::apply::{Compiled, HostError, Store};
 use crate::netns::Netns;
 use crate::nft::{Nft, NftError};
 
@@ -102,8 +102,10 @@ impl Linux {
     ///
     /// # Errors
     /// When they cannot be listed.
-    pub fn count_forbidden(&mut self, from: Option<&Compiled>, to: &Compiled) -> Result<usize, HostError> {
-        Closing::find(self, from, to).map(|closing| closing.len())
+    pub fn count_forbidden(&mut self, to: &Compiled) -> Result<usize, HostError> {
+        let confirmed = Store::confirmed(self)?;
+        let from = confirmed.map(|number| Store::compiled(self, number)).transpose()?;
+        Closing::find(self, from.as_ref(), to).map(|closing| closing.len())
     }
 
     /// Whether the kernel has a table of this name in family inet.
@@ -164,7 +166,8 @@ fn surplus<'a>(listed: &'a Value, program: &Program) -> Vec<(&'static str, &'a s
         _ => false,
     };
     // nft 1.0.6 takes no strange names back; such an object needs the whole table to go.
-    let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+    let is_plain =
+        |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
     let mut found = Vec::new();
     for (json, kind) in KINDS {
         let names = objects().filter_map(|object| object.get(json)?.get("name")?.as_str());

@@ -48,11 +48,17 @@ pub(super) fn run(program: &str, args: &[&str], bound: Duration, overdue: Overdu
     let path = exec::find(program).ok_or_else(|| HostError::new(doing(), format!("{program} is not installed")))?;
     let mut output = exec::memory_file("segwall-output").map_err(|error| HostError::new(doing(), error))?;
     let stream = |file: &File| file.try_clone().map(Stdio::from);
-    let (out, err) = stream(&output)
-        .and_then(|out| Ok((out, stream(&output)?)))
-        .map_err(|error| HostError::new(doing(), error))?;
+    let (out, err) =
+        stream(&output).and_then(|out| Ok((out, stream(&output)?))).map_err(|error| HostError::new(doing(), error))?;
     let mut command = Command::new(path);
-    command.args(args).stdin(Stdio::null()).stdout(out).stderr(err).env("LC_ALL", "C").env("PATH", PATH).process_group(0);
+    command
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err)
+        .env("LC_ALL", "C")
+        .env("PATH", PATH)
+        .process_group(0);
     if overdue == Overdue::Kill {
         exec::die_with_us(&mut command);
     }

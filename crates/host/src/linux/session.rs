@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use nix::unistd::{SysconfVar, geteuid, getuid, sysconf};
-
-use crate::apply::Who;
+use nix::unistd::{SysconfVar, getuid, sysconf};
 
 /// Processes above us that are looked at.
 const DEPTH_MAX: usize = 64;
@@ -17,93 +15,52 @@ const LISTEN: u8 = 10;
 /// Nobody logged in (`loginuid`).
 const NO_LOGIN: u32 = u32::MAX;
 
-/// A remote shell that we were called from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remote {
-    /// Its other end.
-    pub peer: IpAddr,
-    /// Its port.
-    pub peer_port: u16,
-    /// The address of the box that it reached.
-    pub local: IpAddr,
-    /// The port that it reached.
-    pub local_port: u16,
-    /// When it began, milliseconds since the boot: to the hundredth of a second.
-    pub began_ms: u64,
-}
-
 /// Who is asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Session {
     /// Somebody over the network.
-    Remote(Remote),
+    Ssh {
+        /// Its other end.
+        peer: IpAddr,
+        /// The address of the box that it reached.
+        local: IpAddr,
+        /// The port that it reached.
+        port: u16,
+        /// When it was opened, milliseconds after the boot, to the hundredth of a second below.
+        began_ms: u64,
+    },
     /// Somebody at a terminal of the box itself: a screen or a serial line, by its name.
     Console(String),
-    /// Somebody at a pseudo-terminal that leads to no connection: a terminal multiplexer, or a window. Where they sit is
-    /// not known.
-    Terminal(String),
-    /// Nobody at a terminal.
+    /// Nobody at a terminal; or at a pseudo-terminal that leads to no connection, as a terminal multiplexer's: then it is
+    /// not known where they sit.
     None,
 }
 
-impl Session {
-    /// The one that this process was called from.
-    #[must_use]
-    pub fn find() -> Self {
-        Self::of(std::process::id())
-    }
+/// The session that this process was called from.
+#[must_use]
+pub fn find() -> Session {
+    Session::of(std::process::id())
+}
 
+impl Session {
     /// The one that a process was called from.
     #[must_use]
     pub fn of(pid: u32) -> Self {
-        if let Some(remote) = remote(pid) {
-            return Self::Remote(remote);
+        if let Some(found) = remote(pid) {
+            return found;
         }
         match Stat::read(pid).and_then(|stat| terminal(stat.tty)) {
-            Some(name) if name.starts_with("pts/") => Self::Terminal(name),
-            Some(name) => Self::Console(name),
-            None => Self::None,
+            Some(name) if !name.starts_with("pts/") => Self::Console(name),
+            _ => Self::None,
         }
     }
+}
 
-    /// Whether it may confirm what was applied at `applied_ms` after the boot, from the console `console` where it was
-    /// one: over the network only by a connection that was opened since, so that it is known that one can be.
-    ///
-    /// # Errors
-    /// Why not, and what to do.
-    pub fn may_confirm(&self, applied_ms: u64, console: Option<&str>) -> Result<(), String> {
-        match self {
-            Self::Remote(remote) if remote.began_ms > applied_ms => Ok(()),
-            Self::Remote(_) => Err(
-                "this connection was opened before the apply, so it does not show that one can be opened now; \
-                 log in anew and confirm from there"
-                    .to_owned(),
-            ),
-            Self::Console(name) if console == Some(name) => Ok(()),
-            Self::Console(name) => match console {
-                Some(other) => Err(format!("it was applied at the console {other}; confirm there, not at {name}")),
-                None => Err("it was applied over the network; log in over the network and confirm from there".to_owned()),
-            },
-            Self::Terminal(_) | Self::None => {
-                Err("it is not known where you are; log in over the network and confirm from there".to_owned())
-            }
-        }
-    }
-
-    /// Who and from where, for the record.
-    #[must_use]
-    pub fn who(&self) -> Who {
-        let login = fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
-        let uid = login.filter(|uid| *uid != NO_LOGIN).unwrap_or_else(|| getuid().as_raw());
-        let name = name_of(uid);
-        let user = if geteuid().as_raw() == uid || login.is_some() { name } else { format!("{name} as root") };
-        let via = match self {
-            Self::Remote(remote) => format!("ssh from {}", remote.peer),
-            Self::Console(name) | Self::Terminal(name) => name.clone(),
-            Self::None => "no terminal".to_owned(),
-        };
-        Who { user, via }
-    }
+/// The name of the user who logged in, whoever they are by now.
+#[must_use]
+pub fn user() -> String {
+    let login = fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
+    name_of(login.filter(|uid| *uid != NO_LOGIN).unwrap_or_else(|| getuid().as_raw()))
 }
 
 /// A user's name by number, without the system's name service.
@@ -152,7 +109,7 @@ impl Stat {
 
 /// The nearest ancestor that owns a connection to a port that somebody listens at. Above it others may own the same one;
 /// the first of them began when the connection did.
-fn remote(pid: u32) -> Option<Remote> {
+fn remote(pid: u32) -> Option<Session> {
     let table = Socket::table();
     let listening: BTreeSet<u16> =
         table.iter().filter(|socket| socket.state == LISTEN).map(|socket| socket.local.1).collect();
@@ -177,8 +134,8 @@ fn remote(pid: u32) -> Option<Remote> {
         pid = stat.parent;
     }
     let (socket, began_ms) = found?;
-    let ((peer, peer_port), (local, local_port)) = (socket.peer, socket.local);
-    Some(Remote { peer, peer_port, local, local_port, began_ms })
+    let (local, port) = socket.local;
+    Some(Session::Ssh { peer: socket.peer.0, local, port, began_ms })
 }
 
 /// Inodes of the sockets a process has open; none where we may not look.
@@ -200,7 +157,10 @@ struct Socket {
 impl Socket {
     fn table() -> Vec<Self> {
         let read = |name| fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default();
-        ["tcp", "tcp6"].into_iter().flat_map(|name| read(name).lines().filter_map(Self::parse).collect::<Vec<_>>()).collect()
+        ["tcp", "tcp6"]
+            .into_iter()
+            .flat_map(|name| read(name).lines().filter_map(Self::parse).collect::<Vec<_>>())
+            .collect()
     }
 
     /// `NUMBER: LOCAL:PORT PEER:PORT STATE QUEUES TIMER RETRANSMITS UID TIMEOUT INODE …`
@@ -281,20 +241,5 @@ mod tests {
             assert_eq!(address("0000000000000000FFFF00000A0200C0"), "192.0.2.10".parse().ok());
         }
         assert_eq!(Socket::parse("  sl  local_address rem_address   st"), None);
-    }
-
-    #[test]
-    fn only_who_came_since_may_confirm() {
-        let remote = |began_ms| {
-            let end = IpAddr::V4(Ipv4Addr::LOCALHOST);
-            Session::Remote(Remote { peer: end, peer_port: 1, local: end, local_port: 22, began_ms })
-        };
-        assert!(remote(1001).may_confirm(1000, None).is_ok());
-        assert!(remote(1000).may_confirm(1000, None).is_err());
-        let console = Session::Console("tty1".to_owned());
-        assert!(console.may_confirm(1000, Some("tty1")).is_ok());
-        assert!(console.may_confirm(1000, Some("tty2")).is_err());
-        assert!(console.may_confirm(1000, None).is_err());
-        assert!(Session::None.may_confirm(1000, None).is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
-use segwall_core::plan::FileState;
+use nix::unistd::{AccessFlags, access};
 
 use super::Linux;
 use super::run::{self, Overdue};
@@ -19,8 +19,9 @@ const CHECK: Duration = Duration::from_secs(20);
 const SPARE_BYTES: u64 = 1024 * 1024;
 
 /// A program that checks a file, by the file's place on the box: name, and what it is called with before the file.
-const CHECKS: [(&str, &str, &[&str]); 7] = [
+const CHECKS: [(&str, &str, &[&str]); 8] = [
     ("/etc/segwall/dnsmasq.conf", "dnsmasq", &["--test", "-C"]),
+    ("/etc/segwall/dnsmasq-dns.conf", "dnsmasq", &["--test", "-C"]),
     ("/etc/segwall/kea-dhcp4.conf", "kea-dhcp4", &["-t"]),
     ("/etc/segwall/kea-dhcp6.conf", "kea-dhcp6", &["-t"]),
     ("/etc/segwall/dhcpd.conf", "dhcpd", &["-t", "-cf"]),
@@ -58,7 +59,8 @@ impl Linux {
 
     /// Whether the files fit, beside the old ones: each is written whole before it takes the other's place.
     fn room(&self, compiled: &Compiled) -> Option<String> {
-        let needed: u64 = compiled.wanted.files.values().map(|file| file.bytes.len() as u64 * 2).sum::<u64>() + SPARE_BYTES;
+        let needed: u64 =
+            compiled.wanted.files.values().map(|file| file.bytes.len() as u64 * 2).sum::<u64>() + SPARE_BYTES;
         let etc = self.root.at("/etc");
         let disk = statvfs(&etc).ok()?;
         let free = u64::from(disk.blocks_available()).saturating_mul(disk.fragment_size());
@@ -67,14 +69,13 @@ impl Linux {
             .then(|| format!("{} has {} KiB free, and {} are needed; make room", etc.display(), kib(free), kib(needed)))
     }
 
+    /// Asked of the kernel, which knows of file systems mounted read-only; nothing is written.
     fn writable(&self) -> Option<String> {
-        let trial = format!("{ROOT}/.writable.segwall~");
-        let tried = self
-            .root
-            .make_dir(ROOT)
-            .and_then(|()| self.root.put(&trial, &FileState { mode: 0o600, bytes: b"?".to_vec() }))
-            .and_then(|()| self.root.remove(&trial));
-        tried.err().map(|error| format!("{}; is the file system mounted read-only?", error.chain()))
+        let place = self.root.at(ROOT);
+        let there = place.ancestors().find(|above| above.exists())?;
+        let refused = access(there, AccessFlags::W_OK | AccessFlags::X_OK).err()?;
+        let why = std::io::Error::from(refused);
+        Some(format!("cannot write to {}: {why}; is the file system mounted read-only?", there.display()))
     }
 }
 

@@ -40,7 +40,8 @@ pub(super) fn start(linux: &Linux) -> Result<(), HostError> {
         let unit = format!("--unit=segwall-watchdog-{}-{}", std::process::id(), clock::boot_ms()?);
         let exe = exe.to_string_lossy().into_owned();
         let own: Vec<String> = linux.watchdog.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
-        let mut args = vec!["--quiet", "--collect", "--property=Type=exec", "--property=Restart=on-failure", &unit, &exe];
+        let mut args =
+            vec!["--quiet", "--collect", "--property=Type=exec", "--property=Restart=on-failure", &unit, &exe];
         args.extend(own.iter().map(String::as_str));
         // Without systemd-run, or where it refuses, a process of its own session has to do.
         if run::must(DOING, "systemd-run", &args, START).is_ok() {

@@ -6,7 +6,7 @@ mod systemd;
 
 use std::time::Duration;
 
-use segwall_core::emit::bundle::System;
+use segwall_core::emit::System;
 use segwall_core::plan::ServiceState;
 
 pub use direct::Direct;
@@ -15,6 +15,8 @@ pub use systemd::Systemd;
 use super::files::Root;
 use crate::apply::HostError;
 
+/// Names of our services begin so.
+const OURS: &str = "segwall";
 /// An init system answers within this time.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
 /// A service has started or stopped within this time.
@@ -95,16 +97,17 @@ impl Init {
         if self.state(root, name)?.running == running {
             return Ok(());
         }
-        let (verb, end) = if running { ("start", "it ended at once; see the system's log") } else { ("stop", "it still runs") };
+        let (verb, end) =
+            if running { ("start", "it ended at once; see the system's log") } else { ("stop", "it still runs") };
         Err(HostError::new(format!("{verb} the service {name}"), end))
     }
 
-    /// It reads its files again, where it runs. DHCP servers are started anew: they read their files only then.
+    /// It reads its files again, where it runs. Services of ours are started anew: DHCP servers read their files only then.
     pub(super) fn renew(&mut self, root: &Root, name: &str) -> Result<(), HostError> {
         if !self.state(root, name)?.running {
             return Ok(());
         }
-        let anew = name == segwall_core::plan::DHCP_SERVICE;
+        let anew = name.starts_with(OURS);
         match self {
             Self::Openrc => openrc::renew(root, name, anew),
             Self::Systemd(systemd) => systemd.renew(name, anew),

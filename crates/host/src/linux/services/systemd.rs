@@ -73,7 +73,10 @@ fn unit(name: &str) -> String {
 
 fn read(shown: &str) -> ServiceState {
     let is = |key: &str, values: &[&str]| {
-        shown.lines().filter_map(|line| line.split_once('=')).any(|(seen, value)| seen == key && values.contains(&value))
+        shown
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .any(|(seen, value)| seen == key && values.contains(&value))
     };
     ServiceState {
         installed: is("LoadState", &["loaded"]),
