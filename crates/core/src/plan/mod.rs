@@ -5,6 +5,7 @@
 
 mod block;
 mod change;
+pub mod closing;
 mod diff;
 mod foreign;
 mod guard;
