@@ -14,6 +14,7 @@ use crate::netfilter::{Action, Element, Key, Log, Match, Rate, Rule, Step, Table
 const EARLIER: &str = "depends on earlier packets";
 /// `continue` goes on behind the lookup, and the model's maps are the end of a rule.
 const FOLLOWED: &str = "statements stand behind the map";
+const MISSING: &str = "fails where the map has no entry";
 const MAP: &str = "a map is not understood";
 /// nft's burst where none is printed.
 const BURST: u128 = 5;
@@ -48,8 +49,8 @@ pub(super) struct Builder<'n> {
     done: Vec<Need>,
     /// A statement that may fail; it matters only if something stands behind it.
     pending: Vec<Unknown>,
-    /// Sets that packets are put into.
-    pub filled: Vec<String>,
+    /// Sets that packets are put into, and whether nothing but a bucket for each element is kept in them.
+    pub filled: Vec<(String, bool)>,
     /// Whether statements stand behind the one at hand.
     pub is_followed: bool,
 }
@@ -86,8 +87,14 @@ impl<'n> Builder<'n> {
         }
     }
 
+    /// A statement without a consequence of its own, which may end the rule.
     fn may_fail(&mut self, statement: &Node<'_>, why: &'static str) {
         self.steps.push(Step::Do(Action::Nothing));
+        self.ends_perhaps(statement, why);
+    }
+
+    /// The statement that was pushed last may have ended the rule instead.
+    pub fn ends_perhaps(&mut self, statement: &Node<'_>, why: &'static str) {
         self.pending.push(Unknown { text: words::statement(statement), why });
     }
 
@@ -106,7 +113,7 @@ impl<'n> Builder<'n> {
 }
 
 /// A rule from its object; names of sets that it fills are appended.
-pub(super) fn read(family: TableFamily, names: &Names, node: &Node<'_>, filled: &mut Vec<String>) -> Rule {
+pub(super) fn read(family: TableFamily, names: &Names, node: &Node<'_>, filled: &mut Vec<(String, bool)>) -> Rule {
     let mut build = Builder::new(family, names);
     let statements = node.get("expr").and_then(Node::list).unwrap_or_default();
     for (at, node) in statements.iter().enumerate() {
@@ -141,10 +148,12 @@ fn statement(build: &mut Builder<'_>, node: &Node<'_>) {
     match name {
         "match" => matches::read(build, node, body),
         "vmap" => map_lookup(build, node, body, &|entry| Some(verdict_entry(entry))),
-        // A failed look at the helper changes nothing for the packet.
-        "counter" | "last" | "dup" | "ct helper" | "ct timeout" | "ct expectation" | "secmark" => {
-            build.act(Action::Nothing);
+        // Which object it is depends on the packet; without one the rule ends.
+        "counter" | "ct helper" | "ct timeout" | "secmark" if body.get("map").is_some() => {
+            build.may_fail(node, MISSING)
         }
+        // A failed look at the helper changes nothing for the packet.
+        "counter" | "last" | "dup" | "ct helper" | "ct timeout" | "secmark" => build.act(Action::Nothing),
         "limit" => limit(build, node, body),
         "quota" | "ct count" => build.unknown_match(node, EARLIER),
         "log" => build.act(Action::Log(log(body))),
@@ -169,7 +178,8 @@ fn statement(build: &mut Builder<'_>, node: &Node<'_>) {
                 build.unknown_action(node);
             }
         }
-        // synproxy, tproxy, fwd, xt (what iptables put there) and what comes after nft 1.0.6.
+        // `ct expectation` (ends the rule for known connections, drops where it cannot expect more, and makes packets of
+        // others related), synproxy, tproxy, fwd, xt (what iptables put there) and what comes after nft 1.0.6.
         _ => build.unknown_action(node),
     }
 }
@@ -300,7 +310,10 @@ fn log(body: &Node<'_>) -> Log {
 fn learn(build: &mut Builder<'_>, node: &Node<'_>, body: &Node<'_>) {
     let name = ["set", "map", "name"].iter().find_map(|member| body.text_of(member)).unwrap_or_default();
     let name = name.strip_prefix('@').unwrap_or(name).to_owned();
-    build.filled.push(name.clone());
+    let own_timeout =
+        body.get("elem").and_then(|elem| elem.get("elem")).is_some_and(|elem| elem.get("timeout").is_some());
+    let filling = build.filled.len();
+    build.filled.push((name.clone(), false));
     let elem = body.get("elem").or_else(|| body.get("key"));
     let elem = elem.map(|elem| elem.get("elem").and_then(|inner| inner.get("val")).unwrap_or(elem));
     let loaded = elem.map_or(Err(NOT_MODELLED), |elem| matches::keys(build, elem));
@@ -324,7 +337,11 @@ fn learn(build: &mut Builder<'_>, node: &Node<'_>, body: &Node<'_>) {
     match (decides.as_slice(), fields) {
         ([], _) => build.may_fail(node, "fails when the set is full"),
         ([one], Some(by)) => match one.tagged().filter(|(name, _)| *name == "limit").and_then(|(_, body)| rate(body)) {
-            Some(Limit::Packets(rate)) => build.push(Step::Match(Match::Rate(Rate { shared: Some(name), by, ..rate }))),
+            Some(Limit::Packets(rate)) => {
+                // `add` lets a bucket be forgotten while it is used.
+                build.filled[filling].1 = body.text_of("op") == Some("update") && !own_timeout;
+                build.push(Step::Match(Match::Rate(Rate { shared: Some(name), by, ..rate })));
+            }
             _ => build.unknown_match(node, EARLIER),
         },
         _ => build.unknown_match(node, EARLIER),
