@@ -28,7 +28,9 @@ const KILLS: u64 = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn kept(linux: &mut Linux, services: &str) -> u64 {
+    let lock = linux.lock_wait().unwrap();
     let applied = apply(linux, &request(&policy(services), None), &mut |_| {});
+    drop(lock);
     match applied
         .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error).map(ToString::to_string)))
     {
@@ -71,8 +73,11 @@ fn an_apply_is_kept_and_said_to_be_unchanged() {
             assert!(there.table && there.links["left"].up && there.links["left"].addresses.len() == 2);
             assert_eq!(sysctl::get(FORWARD_V4).as_deref(), Some("1"));
             assert!(dir.path().join("etc/network/interfaces.d/segwall").exists());
-            let again = apply(&mut linux, &request(&policy(ONE), None), &mut |_| {});
-            assert_eq!(again.unwrap(), Applied::Unchanged(number));
+            let lock = linux.lock_wait().unwrap();
+            let mut steps = Vec::new();
+            let again = apply(&mut linux, &request(&policy(ONE), None), &mut |step| steps.push(step.to_owned()));
+            drop(lock);
+            assert_eq!(again.unwrap(), Applied::Unchanged(number), "{steps:?}");
             // Somebody flushed the rules: an apply of the same mends that.
             let nft = segwall_host::nft::Nft::find().unwrap();
             nft.load(&segwall_host::netns::Netns::current().unwrap(), "flush ruleset").unwrap();

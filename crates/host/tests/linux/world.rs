@@ -105,9 +105,11 @@ pub fn policy(services: &str) -> String {
 [segments.left]
 interface = "left"
 subnets = ["192.0.2.0/24", "2001:db8:1::/64"]
+ipv6 = "none"
 [segments.right]
 interface = "right"
 subnets = ["198.51.100.0/24", "2001:db8:2::/64"]
+ipv6 = "none"
 [[accept]]
 from = "left"
 to = "right"
