@@ -52,10 +52,11 @@ fn look(linux: &mut Linux, compiled: &Compiled) -> Inventory {
     found
 }
 
-fn until(what: &str, mut done: impl FnMut() -> bool) {
+fn until(dir: &Dir, what: &str, mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
+        let told = || fs::read_to_string(dir.path().join("run/segwall/watchdog.log")).unwrap_or_default();
+        assert!(begun.elapsed() < PATIENCE, "{what}; {} watchdogs; {}", watchdogs(dir), told());
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -102,7 +103,7 @@ fn nobody_confirms_and_the_box_goes_back() {
             drop(lock);
             assert!(matches!(waiting, Applied::Waiting { .. }), "{waiting:?}");
             assert_ne!(look(&mut linux, &compiled), before);
-            until("the watchdog leads back", || Journal::read(&mut linux).unwrap().is_none());
+            until(&dir, "the watchdog leads back", || Journal::read(&mut linux).unwrap().is_none());
             assert_eq!(look(&mut linux, &compiled), before);
             assert_eq!(Store::confirmed(&mut linux).unwrap(), Some(first));
             let log = fs::read_to_string(dir.path().join("run/segwall/watchdog.log")).unwrap();
@@ -121,12 +122,12 @@ fn whoever_confirms_ends_the_watchdog() {
             let lock = linux.lock_wait().unwrap();
             apply(&mut linux, &request(&policy(TWO), Some(60_000)), &mut |_| {}).unwrap();
             drop(lock);
-            until("a watchdog waits", || watchdogs(&dir) == 1);
+            until(&dir, "a watchdog waits", || watchdogs(&dir) > 0);
             let lock = linux.lock_wait().unwrap();
             let number = confirm(&mut linux, |_, _| Ok(())).unwrap();
             drop(lock);
             assert_eq!(Store::confirmed(&mut linux).unwrap(), Some(number));
-            until("the watchdog ends", || watchdogs(&dir) == 0);
+            until(&dir, "the watchdog ends", || watchdogs(&dir) == 0);
         })
         .unwrap();
 }
@@ -183,7 +184,7 @@ fn whoever_is_killed_is_led_back() {
                 }
                 let phase = Journal::read(&mut linux).unwrap().map(|journal| journal.phase);
                 interrupted += usize::from(phase == Some(Phase::Applying));
-                until("it is led back", || Journal::read(&mut linux).unwrap().is_none() && watchdogs(&dir) == 0);
+                until(&dir, "it is led back", || Journal::read(&mut linux).unwrap().is_none() && watchdogs(&dir) == 0);
                 assert_eq!(Store::confirmed(&mut linux).unwrap(), Some(first), "kill {kill} after {moment:?}");
                 assert_eq!(look(&mut linux, &compiled), before, "kill {kill} after {moment:?}, {phase:?}");
                 assert!(matches!(
