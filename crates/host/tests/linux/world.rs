@@ -95,6 +95,7 @@ pub fn request(policy: &str, confirm_within_ms: Option<u64>) -> Request {
         confirm_within_ms,
         console: None,
         allow_unproved: true,
+        take_over: false,
     }
 }
 
