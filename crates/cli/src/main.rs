@@ -12,6 +12,7 @@ mod json;
 mod load;
 mod ours;
 mod out;
+mod router;
 mod sarif;
 mod side;
 mod text;

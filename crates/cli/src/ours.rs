@@ -8,8 +8,8 @@ use segwall_core::report::OURS;
 
 use crate::input::{InputError, Why};
 
-/// Our mark stands in the first line, and the first line is not longer than this.
-const FIRST_LINE_BYTES: u64 = 256;
+/// Our mark stands in the first line, or in the second behind `#!`; they are not longer than this.
+const FIRST_LINES_BYTES: u64 = 256;
 
 /// Somebody else's file stays.
 pub fn refuse_foreign(path: &Path, help: &'static str) -> Result<(), InputError> {
@@ -23,7 +23,7 @@ pub fn refuse_foreign(path: &Path, help: &'static str) -> Result<(), InputError>
         Err(error) => return fault(Why::Io { doing: "read", error }),
     }
     let mut begin = Vec::new();
-    match File::open(path).and_then(|file| file.take(FIRST_LINE_BYTES).read_to_end(&mut begin)) {
+    match File::open(path).and_then(|file| file.take(FIRST_LINES_BYTES).read_to_end(&mut begin)) {
         Ok(_) if is_ours(&begin) => Ok(()),
         Ok(_) => fault(Why::Exists { help }),
         Err(error) => fault(Why::Io { doing: "read", error }),
@@ -32,7 +32,8 @@ pub fn refuse_foreign(path: &Path, help: &'static str) -> Result<(), InputError>
 
 /// Whether a file that begins so was written by us.
 fn is_ours(begin: &[u8]) -> bool {
-    let line = begin.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let mut lines = begin.split(|byte| *byte == b'\n').skip_while(|line| line.starts_with(b"#!"));
+    let line = lines.next().unwrap_or_default();
     line.windows(OURS.len()).any(|window| window == OURS.as_bytes())
 }
 
@@ -52,6 +53,8 @@ mod tests {
         assert!(is_ours(b"# Written by Segwall from x\nrest"));
         assert!(is_ours(b"<!DOCTYPE html><!-- Written by Segwall from x -->"));
         assert!(!is_ours(b"mine\n# Written by Segwall from x\n"));
+        assert!(is_ours(b"#!/sbin/openrc-run\n# Written by Segwall from x\n"));
+        assert!(!is_ours(b"#!/sbin/openrc-run\nmine\n"));
         assert!(!is_ours(b""));
     }
 }

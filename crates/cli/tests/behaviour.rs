@@ -241,7 +241,7 @@ fn render_leaves_foreign_files_alone() {
     let name = dir.path().to_str().expect("UTF-8");
     assert_eq!(code(&run(&["render", "--output", name, TUTORIAL])), 0);
     assert_eq!(code(&run(&["render", "--output", name, TUTORIAL])), 0, "our own are written anew");
-    let file = dir.path().join("segwall.nft");
+    let file = dir.path().join("etc/segwall/segwall.nft");
     assert_eq!(stdout(&run(&["render", "--target", "nft", TUTORIAL])), std::fs::read_to_string(&file).expect("there"));
     std::fs::write(&file, "mine").expect("written");
     let output = run(&["render", "--output", name, TUTORIAL]);
@@ -279,7 +279,7 @@ fn what_is_rendered_is_proved_and_what_is_spoilt_refuted() {
     let dir = tempfile::tempdir().expect("a folder");
     let name = dir.path().to_str().expect("UTF-8");
     assert_eq!(code(&run(&["render", "--output", name, TUTORIAL])), 0);
-    let [v4, v6] = ["iptables.rules", "ip6tables.rules"].map(|file| format!("{name}/{file}"));
+    let [v4, v6] = ["iptables.rules", "ip6tables.rules"].map(|file| format!("{name}/etc/segwall/{file}"));
     let prove = || run(&["prove", TUTORIAL, &v4, &v6]);
     assert_eq!(code(&prove()), 0, "{}", stdout(&prove()));
     let text = std::fs::read_to_string(&v4).expect("there");
@@ -315,7 +315,7 @@ fn a_page_tells_what_was_proved() {
                 [[accept]]\nfrom = \"a\"\nto = \"b\"\nservice = \"ssh\"\n";
     std::fs::write(&policy, text).expect("written");
     assert_eq!(code(&run(&["render", "--output", name, &policy])), 0);
-    let [v4, v6] = ["iptables.rules", "ip6tables.rules"].map(|file| format!("{name}/{file}"));
+    let [v4, v6] = ["iptables.rules", "ip6tables.rules"].map(|file| format!("{name}/etc/segwall/{file}"));
     let page = || run(&["docs", "--against", &v4, "--against", &v6, &policy]);
     let proved = page();
     assert_eq!((code(&proved), stderr(&proved)), (0, String::new()));

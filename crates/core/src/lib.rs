@@ -7,6 +7,7 @@ pub mod diag;
 pub mod emit;
 pub mod import;
 pub mod netfilter;
+pub mod plan;
 pub mod policy;
 pub mod report;
 pub mod ruleset;

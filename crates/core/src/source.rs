@@ -1,5 +1,9 @@
 //! The text of a policy and places in it.
 
+/// Stands in the first line of everything Segwall writes (behind `#!` where that must come first), before the policy's
+/// name: what lacks it is somebody else's, and is never overwritten.
+pub const OURS: &str = "Written by Segwall from";
+
 /// Bytes `start..end` of the policy file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {

@@ -5,6 +5,7 @@
 //!
 //! Nothing here leaves anything behind: namespaces are held by file descriptors only, and children die with us.
 
+pub mod apply;
 pub mod attr;
 pub mod conntrack;
 pub mod exec;
@@ -20,5 +21,6 @@ pub mod pin;
 pub mod rawip;
 mod ring;
 pub mod rtnl;
+pub mod sim;
 pub mod sysctl;
 pub mod userns;

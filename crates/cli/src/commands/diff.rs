@@ -150,7 +150,8 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
     }
 }
 
-fn compare(before: &Side, after: &Side) -> (Answer, Data) {
+/// Compares two sides at this instant.
+pub fn compare(before: &Side, after: &Side) -> (Answer, Data) {
     let now = clock::now();
     let mut space = Space::default();
     let programs = [before, after].map(|side| match side {

@@ -1,10 +1,13 @@
 //! The commands, one file each.
 
+mod apply;
 mod audit;
 mod audit_text;
 mod blast;
+mod boot;
 mod check;
 mod completions;
+mod confirm;
 mod diagram;
 mod diff;
 mod diff_text;
@@ -12,6 +15,7 @@ mod docs;
 mod explain;
 mod explain_code;
 mod grid;
+mod history;
 mod import;
 mod import_files;
 mod import_text;
@@ -24,9 +28,12 @@ mod man;
 mod matrix;
 mod matrix_service;
 mod pages;
+mod plan;
 mod prove;
 mod render;
+mod rollback;
 mod schema;
+mod watchdog;
 
 use clap::Subcommand;
 
@@ -50,6 +57,15 @@ pub enum Command {
     Import(import::Args),
     Render(render::Args),
     Lab(lab::Args),
+    Plan(plan::Args),
+    Apply(apply::Args),
+    Confirm(confirm::Args),
+    Rollback(rollback::Args),
+    History(history::Args),
+    Boot(boot::Args),
+    /// Started by apply: leads the box back unless it is confirmed
+    #[command(hide = true, after_help = "Started by `segwall apply`.")]
+    Watchdog,
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -71,6 +87,13 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Import(args) => import::run(args),
         Command::Render(args) => render::run(args),
         Command::Lab(args) => lab::run(args),
+        Command::Plan(args) => plan::run(args),
+        Command::Apply(args) => apply::run(args),
+        Command::Confirm(args) => confirm::run(&args),
+        Command::Rollback(args) => rollback::run(args),
+        Command::History(args) => history::run(&args),
+        Command::Boot(args) => boot::run(&args),
+        Command::Watchdog => watchdog::run(),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

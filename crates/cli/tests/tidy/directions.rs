@@ -22,6 +22,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("report", &["source", "diag", "policy", "ruleset", "analysis"]),
     ("netfilter", &["source", "diag"]),
     ("import", &["source", "diag", "policy", "ruleset", "netfilter", "analysis"]),
+    ("plan", &["source", "diag", "policy", "ruleset", "emit", "import"]),
     ("testing", &["source", "diag", "policy", "ruleset"]), // random policies, behind a feature that no product turns on
 ];
 

@@ -4,6 +4,7 @@
 //! sets, DHCP, groups and services, rules. A place that is broken is reported once; whatever names it stays silent.
 
 pub mod codes;
+pub mod dhcp_option;
 mod ends;
 mod env;
 mod faults;

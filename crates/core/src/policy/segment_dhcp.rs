@@ -7,6 +7,7 @@ use segwall_packetset::{AddrRange, Family};
 use toml::de::DeValue;
 
 use super::codes;
+use super::dhcp_option;
 use super::env::Env;
 use super::faults::{Faults, shorten};
 use super::keys;
@@ -23,9 +24,6 @@ pub(super) const LEASE_S_MIN: u64 = 120;
 
 /// A lease is a 32-bit number of seconds, of which the highest means for ever.
 pub(super) const LEASE_S_MAX: u64 = 0xffff_fffe;
-
-/// A DHCP option holds at most so many bytes (RFC 2132 2).
-const OPTION_BYTES_MAX: usize = 255;
 
 /// A host of the segment: its name, an address, the address's place, whether it has a reservation.
 pub(super) struct Resident<'d> {
@@ -203,9 +201,10 @@ fn options(table: &Table<'_>, faults: &mut Faults<'_>) -> BTreeMap<u8, String> {
             _ => text_of(entry.value, key.text, "a text", faults).map(|text| text.text.to_owned()),
         };
         let Some(text) = text else { continue };
-        if text.is_empty() || text.len() > OPTION_BYTES_MAX {
-            let message = format!("option {number} has {} bytes", text.len());
-            faults.error(codes::DHCP_OPTION, span_of(entry.value), message, "", format!("1 to {OPTION_BYTES_MAX}"));
+        if let Err(wanted) = dhcp_option::encode(number, &text) {
+            let message = format!("`{}` cannot be the value of option {number}", shorten(&text));
+            let help = format!("{wanted}; or the bytes themselves, as \"0x...\"");
+            faults.error(codes::DHCP_OPTION, span_of(entry.value), message, "", help);
             continue;
         }
         options.insert(number, text);

@@ -26,5 +26,4 @@ pub use plain::safe;
 pub use proof::{ProofOutcome, ProofSummary};
 pub use reach::{Group, Pair, Phrase, Reach};
 
-/// How the first line of everything here says whose it is: by it we know our own files.
-pub const OURS: &str = "Written by Segwall from";
+pub use crate::source::OURS;

@@ -86,7 +86,8 @@ fn interfaces(policy: &Policy) -> Vec<Interface> {
             dynamic: uplink.dhcp || uplink.ra,
             ipv4: uplink.dhcp || carries(Family::V4),
             ipv6: uplink.ra || carries(Family::V6),
-            masquerade: uplink.nat,
+            // Where no IPv4 leaves there is nothing to hide, and no address to hide it behind.
+            masquerade: uplink.nat && (uplink.dhcp || carries(Family::V4)),
         }
     });
     segments.chain(uplinks).collect()

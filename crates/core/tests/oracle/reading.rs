@@ -319,7 +319,11 @@ impl Reading<'_> {
             .iter()
             .any(|net| net.parse::<AddrRange>().expect("a constant").contains(flow.src));
         match self.place(flow.output) {
-            Where::Uplink => private && self.policy.uplinks[0].nat,
+            Where::Uplink => {
+                let uplink = &self.policy.uplinks[0];
+                let ipv4 = uplink.dhcp || uplink.addresses.iter().any(|address| address.addr.is_ipv4());
+                private && uplink.nat && ipv4
+            }
             // A hairpin inside one segment: without it the host would answer the client directly.
             Where::Segment(_) => flow.sent.is_some() && flow.input == flow.output,
             Where::Box | Where::Unknown => false,

@@ -120,7 +120,7 @@ fn masquerade(table: &mut Table, ruleset: &Ruleset, list: &[&Translation], famil
         .flat_map(|interface| interface.sources.iter())
         .any(|source| private_ipv4().iter().any(|range| range.overlaps(source)));
     if family == Family::V4 && private_segment {
-        for uplink in ruleset.interfaces.iter().filter(|interface| interface.masquerade && interface.ipv4) {
+        for uplink in ruleset.interfaces.iter().filter(|interface| interface.masquerade) {
             for range in private_ipv4() {
                 table.push("POSTROUTING", format!("-o {} -s {range} -j MASQUERADE", uplink.name));
             }

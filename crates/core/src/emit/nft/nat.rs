@@ -155,7 +155,6 @@ fn masquerade_rules(ruleset: &Ruleset) -> Vec<Rule> {
     for (id, interface) in ruleset.interface_ids() {
         let needed =
             interface.masquerade
-                && interface.ipv4
                 && ruleset.interfaces.iter().filter(|other| other.role != Role::Uplink).any(|segment| {
                     segment.sources.iter().any(|source| private.iter().any(|range| range.overlaps(source)))
                 });

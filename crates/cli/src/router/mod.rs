@@ -1,0 +1,86 @@
+//! The box this program runs on, for the commands that change it or look at it.
+
+mod asker;
+mod candidate;
+mod duration;
+pub mod guard;
+
+use std::net::IpAddr;
+
+use segwall_core::plan::Wanted;
+use segwall_core::policy::Policy;
+use segwall_core::ruleset::{At, Ruleset};
+use segwall_host::apply::{Compiled, Host, HostError, Who};
+use segwall_host::linux::{Linux, Lock, Root};
+use segwall_packetset::Place;
+
+pub use asker::{Asker, may_confirm};
+pub use candidate::{candidate, next_number};
+pub use duration::Within;
+pub use guard::Guarded;
+
+use crate::clock;
+use crate::exit::Failure;
+use crate::input::DEFAULT_POLICY;
+use crate::load::{self, Reading};
+
+/// This box. Only root may look at all of it.
+pub fn open() -> Result<Linux, Failure> {
+    if !segwall_host::linux::is_root() {
+        return Err(Failure::Refused("this needs root: it reads and changes the box's network".to_owned()));
+    }
+    Ok(Linux::new(Root::real()))
+}
+
+/// The lock that only one apply can have.
+pub fn lock(linux: &Linux) -> Result<Lock, Failure> {
+    linux.lock_try().map_err(refused)?.ok_or_else(|| {
+        Failure::Refused(
+            "another `segwall apply`, `confirm` or `rollback` is at work; wait until it has ended".to_owned(),
+        )
+    })
+}
+
+/// In the place of somebody who only looks.
+pub fn nobody() -> Who {
+    Who { user: String::new(), via: String::new() }
+}
+
+/// The box's address, and its SSH port, to which somebody at this address connects as far as the policy tells.
+pub fn address_towards(policy: &Policy, ruleset: &Ruleset, peer: IpAddr) -> Option<(IpAddr, u16)> {
+    let Place::Interface(id) = ruleset.route(peer) else { return None };
+    let own = ruleset.interface(id).addresses.iter().find(|own| own.is_ipv4() == peer.is_ipv4())?;
+    Some((*own, policy.gateway.ssh_port))
+}
+
+/// What a box that keeps only some of its files has to be told.
+pub fn lbu_advice(linux: &Linux) -> String {
+    if linux.is_diskless() { "this box keeps its files in memory: run `lbu commit`, or a reboot forgets it\n".to_owned() } else { String::new() }
+}
+
+/// The rules for a box without a confirmed generation: SSH from management, and no more. None without a policy.
+pub fn closed(linux: &mut Linux) -> Result<Option<Compiled>, HostError> {
+    let Some(file) = linux.read(DEFAULT_POLICY)? else { return Ok(None) };
+    let Reading::Sound(checked) = load::from_bytes(DEFAULT_POLICY, file.bytes) else { return Ok(None) };
+    let policy = checked.policy.closed();
+    let ruleset = segwall_core::ruleset::lower(&policy, &checked.source, &clock::timezone());
+    let program = segwall_core::emit::nft::compile(&ruleset, At::ClockUnknown);
+    Ok(Some(Compiled { number: 0, wanted: Wanted::default(), ruleset, program }))
+}
+
+/// The box refused.
+pub fn refused(error: HostError) -> Failure {
+    Failure::Refused(crate::text::escaped_lines(&error.chain()))
+}
+
+/// An error of the transaction, with everything that caused it.
+pub fn failed(error: &(dyn std::error::Error + 'static)) -> Failure {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    Failure::Refused(crate::text::escaped_lines(&text))
+}

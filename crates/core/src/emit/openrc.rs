@@ -1,0 +1,93 @@
+//! Services for OpenRC.
+
+use std::fmt::Write;
+
+use super::bundle::{Artifact, Input, MODE_PROGRAM, System, Target};
+use super::daemons::{BOOT, Daemon, daemons};
+use super::dhcp::STATE_DIR;
+use super::head;
+
+pub(super) fn artifacts(input: &Input<'_>) -> Vec<Artifact> {
+    let file = |name: &str, text: String| Artifact {
+        mode: MODE_PROGRAM,
+        ..Artifact::text(Target::Openrc, &format!("/etc/init.d/{name}"), text)
+    };
+    let mut list = vec![file(BOOT, boot())];
+    for daemon in daemons(input.policy, System::Alpine) {
+        list.push(file(daemon.name, service(&daemon, input.file())));
+    }
+    list
+}
+
+/// It starts when neither the VLANs nor any address exist, and must be done before the first packet could pass.
+fn boot() -> String {
+    format!(
+        "#!/sbin/openrc-run\n{}{}",
+        head::of_program("#"),
+        r#"
+description="Loads the last confirmed Segwall rules, then switches forwarding on"
+
+depend() {
+    need localmount
+    after sysctl modules bootmisc nftables iptables ip6tables
+    before net
+    provide firewall
+}
+
+start() {
+    ebegin "Loading the rules of Segwall"
+    /usr/bin/segwall boot start
+    eend $? "Forwarding stays off: segwall doctor says what is wrong"
+}
+
+stop() {
+    ebegin "Switching forwarding off"
+    /usr/bin/segwall boot stop
+    eend $?
+}
+"#
+    )
+}
+
+fn service(daemon: &Daemon, file: &str) -> String {
+    let mut text = format!("#!/sbin/openrc-run\n{}\n", head::of_policy("#", file));
+    let mut line = |key: &str, value: &str| {
+        let _ = writeln!(text, "{key}=\"{value}\"");
+    };
+    line("description", daemon.summary);
+    line("supervisor", "supervise-daemon");
+    line("command", daemon.program);
+    line("command_args", &daemon.args.join(" "));
+    if let Some(user) = daemon.user {
+        line("command_user", user);
+        let capabilities: Vec<String> =
+            daemon.capabilities.iter().map(|name| format!("^{}", name.to_ascii_lowercase())).collect();
+        line("capabilities", &capabilities.join(","));
+    }
+    // It is tried again, but not in a loop that fills the log.
+    line("respawn_delay", "2");
+    line("respawn_max", "10");
+    line("respawn_period", "60");
+    line("required_files", daemon.file);
+    for (key, value) in daemon.environment {
+        let _ = writeln!(text, "export {key}=\"{value}\"");
+    }
+    if daemon.reloads {
+        text += "extra_started_commands=\"reload\"\n";
+    }
+    text += "\ndepend() {\n    use logger\n    after net segwall\n}\n\nstart_pre() {\n";
+    if let Some((dir, owner)) = daemon.state_dir {
+        if dir != STATE_DIR {
+            let _ = writeln!(text, "    checkpath -d -m 0755 {STATE_DIR} || return 1");
+        }
+        let _ = writeln!(text, "    checkpath -d -m 0750 -o {owner} {dir} || return 1");
+    }
+    if let Some(path) = daemon.leases_file {
+        let _ = writeln!(text, "    checkpath -f -m 0644 {path} || return 1");
+    }
+    let _ = writeln!(text, "    {} {}\n}}", daemon.program, daemon.test_args.join(" "));
+    if daemon.reloads {
+        text += "\nreload() {\n    supervise-daemon \"$RC_SVCNAME\" --signal HUP\n}\n";
+    }
+    text
+}

@@ -1,0 +1,111 @@
+//! Services for systemd.
+
+use std::fmt::Write;
+
+use super::bundle::{Artifact, Input, System, Target};
+use super::daemons::{BOOT, Daemon, daemons};
+use super::head;
+
+pub(super) fn artifacts(input: &Input<'_>) -> Vec<Artifact> {
+    let file = |name: &str, text: String| {
+        Artifact::text(Target::Systemd, &format!("/etc/systemd/system/{name}.service"), text)
+    };
+    let mut list = vec![file(BOOT, boot())];
+    for daemon in daemons(input.policy, System::Debian) {
+        list.push(file(daemon.name, service(&daemon, input.file())));
+    }
+    list
+}
+
+/// What no service of ours needs.
+const HARDENING: &str = "NoNewPrivileges=yes
+ProtectHome=yes
+ProtectClock=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictNamespaces=yes
+SystemCallArchitectures=native
+RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6 AF_PACKET
+";
+
+/// It starts when neither the VLANs nor any address exist, and must be done before the first packet could pass.
+fn boot() -> String {
+    // Kernel settings are written (forwarding) and modules may be loaded on the kernel's own account, so neither is
+    // forbidden.
+    format!(
+        "{}{}{HARDENING}{}",
+        head::of_program("#"),
+        "
+[Unit]
+Description=Load the last confirmed Segwall rules, then switch forwarding on
+Documentation=man:segwall(1)
+DefaultDependencies=no
+Wants=network-pre.target
+Before=network-pre.target shutdown.target
+After=local-fs.target systemd-sysctl.service systemd-modules-load.service nftables.service
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/segwall boot start
+ExecStop=/usr/bin/segwall boot stop
+",
+        "ProtectSystem=yes
+
+[Install]
+WantedBy=sysinit.target
+"
+    )
+}
+
+fn service(daemon: &Daemon, file: &str) -> String {
+    let mut text = head::of_policy("#", file);
+    let _ = write!(
+        text,
+        "
+[Unit]
+Description={}
+After=network.target segwall.service
+StartLimitIntervalSec=60
+StartLimitBurst=10
+
+[Service]
+Type=exec
+ExecStartPre={} {}
+ExecStart={} {}
+",
+        daemon.summary,
+        daemon.program,
+        daemon.test_args.join(" "),
+        daemon.program,
+        daemon.args.join(" "),
+    );
+    if daemon.reloads {
+        text += "ExecReload=/bin/kill -HUP $MAINPID\n";
+    }
+    text += "Restart=always\nRestartSec=2\n";
+    let capabilities = daemon.capabilities.join(" ");
+    if let Some(user) = daemon.user {
+        let _ = writeln!(text, "User={user}\nAmbientCapabilities={capabilities}");
+    }
+    let _ = writeln!(text, "CapabilityBoundingSet={capabilities}");
+    for (key, value) in daemon.environment {
+        let _ = writeln!(text, "Environment={key}={value}");
+    }
+    if let Some((dir, _)) = daemon.state_dir {
+        let _ = writeln!(text, "StateDirectory={}", dir.trim_start_matches("/var/lib/"));
+    }
+    if let Some(path) = daemon.leases_file {
+        let _ = writeln!(text, "ExecStartPre=/bin/touch {path}");
+    }
+    // Debian's profile for the server knows its usual files only; what follows confines it instead.
+    text += "AppArmorProfile=-unconfined\n";
+    text + HARDENING
+        + "ProtectSystem=strict\nProtectKernelTunables=yes\nProtectKernelModules=yes\nPrivateTmp=yes\nPrivateDevices=yes\n\n[Install]\nWantedBy=multi-user.target\n"
+}
