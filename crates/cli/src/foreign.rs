@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use segwall_core::netfilter::{self, NoteKind, Program, TableFamily};
+use segwall_core::netfilter::{self, Program, TableFamily};
 use segwall_core::source::Source;
-use segwall_host::nft::{LISTING, Nft, NftError};
+use segwall_host::nft::Nft;
 
 use crate::exit::Failure;
 use crate::input::{self, Location};
@@ -56,10 +56,7 @@ pub struct Rules {
 impl Rules {
     /// Notes about what may be missing.
     pub fn not_understood(&self) -> impl Iterator<Item = String> {
-        self.program
-            .notes
-            .iter()
-            .filter(|note| note.kind != NoteKind::Aside)
+        segwall_host::prove::missing(&self.program)
             .map(|note| format!("{}:{}: {}", self.source.name(), self.source.line(note.span.start), note.text))
     }
 }
@@ -97,11 +94,7 @@ pub fn from_bytes(name: String, bytes: Vec<u8>) -> Result<Rules, Failure> {
 
 /// What the kernel under us holds.
 pub fn kernel() -> Result<Program, Failure> {
-    let name = "the kernel";
-    let nft = Nft::find().map_err(|error| refused(name, &error))?;
-    let here = segwall_host::netns::Netns::current().map_err(|error| Failure::Refused(error.to_string()))?;
-    let json = nft.list(&here, &LISTING).map_err(|error| refused(name, &error))?;
-    from_json(name, json.as_bytes())
+    segwall_host::prove::kernel().map_err(|error| refused("the kernel", &error))
 }
 
 /// What the kernel under us holds, with the text that people know it by.
@@ -123,9 +116,9 @@ fn from_json(name: &str, json: &[u8]) -> Result<Program, Failure> {
     })
 }
 
-fn refused(name: &str, error: &NftError) -> Failure {
+fn refused(name: &str, error: &dyn std::error::Error) -> Failure {
     let mut text = format!("{}: {error}", Escaped(name));
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(error) = source {
         text.push_str(": ");
         text.push_str(&error.to_string());

@@ -60,6 +60,9 @@ pub enum ConntrackError {
     /// The table was not emptied.
     #[error("cannot empty the table of connections")]
     Flush(#[source] NetlinkError),
+    /// Entries were not taken out.
+    #[error("cannot take connections out of the table")]
+    Remove(#[source] NetlinkError),
     /// An entry was not made.
     #[error("cannot enter a connection into the table")]
     Create(#[source] NetlinkError),
@@ -154,17 +157,8 @@ impl Conntrack {
     /// # Errors
     /// When the kernel refuses.
     pub fn remove(&mut self, tuples: &[Tuple]) -> Result<(), ConntrackError> {
-        for tuple in tuples {
-            let family = if tuple.src.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
-            let mut attrs = Writer::after(&header(family));
-            attrs.nest(CTA_TUPLE_ORIG, |attrs| write_tuple(attrs, tuple, false));
-            let request = Request { kind: IPCTNL_MSG_CT_DELETE, flags: 0, body: attrs.finish() };
-            match self.socket.transact(&[request]) {
-                Err(error) if error.refused_with() != Some(libc::ENOENT) => return Err(ConntrackError::Flush(error)),
-                _ => {}
-            }
-        }
-        Ok(())
+        let requests: Vec<Request> = tuples.iter().map(remove_request).collect();
+        self.socket.transact_tolerating(&requests, &[libc::ENOENT]).map_err(ConntrackError::Remove)
     }
 
     /// Every connection of both families that we can read: TCP, UDP and like, ICMP, and others without ports.
@@ -196,6 +190,13 @@ impl Tuple {
 /// `nfgenmsg`: family, version, resource.
 fn header(family: libc::c_int) -> Vec<u8> {
     vec![u8::try_from(family).expect("families are small"), 0, 0, 0]
+}
+
+fn remove_request(tuple: &Tuple) -> Request {
+    let family = if tuple.src.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let mut attrs = Writer::after(&header(family));
+    attrs.nest(CTA_TUPLE_ORIG, |attrs| write_tuple(attrs, tuple, false));
+    Request { kind: IPCTNL_MSG_CT_DELETE, flags: 0, body: attrs.finish() }
 }
 
 fn establish_request(tuple: &Tuple) -> Request {

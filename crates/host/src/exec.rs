@@ -1,8 +1,10 @@
 //! Child processes: found on the usual paths, run in a namespace, gone when we are.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::File;
 use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -147,6 +149,22 @@ impl Drop for Interactive {
             // SAFETY: puts back what was there before `start`.
             let _ = unsafe { signal(kind, before) };
         }
+    }
+}
+
+/// A file without a name, for what another process reads or writes at its own pace.
+///
+/// # Errors
+/// When the kernel has none to give.
+pub fn memory_file(name: &str) -> io::Result<File> {
+    let name = CString::new(name)?;
+    // SAFETY: the name is NUL-terminated and lives; the descriptor is fresh and owned by nobody else.
+    unsafe {
+        let fd = libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC);
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(File::from(OwnedFd::from_raw_fd(fd)))
     }
 }
 

@@ -113,34 +113,51 @@ impl Socket {
     /// # Errors
     /// The first refusal, with its index.
     pub fn transact(&mut self, requests: &[Request]) -> Result<(), NetlinkError> {
-        for (batch_number, batch) in requests.chunks(BATCH_LEN_MAX).enumerate() {
-            let first = self.sequence.wrapping_add(1);
-            let mut bytes = Vec::new();
-            for request in batch {
-                self.sequence = self.sequence.wrapping_add(1);
-                push(&mut bytes, request, NLM_F_ACK, self.sequence);
-            }
-            self.raw.send(&bytes, 0).map_err(NetlinkError::Send)?;
-            let mut open = batch.len();
-            let mut refusal = None;
-            while open > 0 {
-                for (header, body) in self.receive_messages()? {
-                    let place = header.sequence.wrapping_sub(first) as usize;
-                    if header.kind != NLMSG_ERROR || place >= batch.len() {
-                        continue;
-                    }
-                    open -= 1;
-                    let index = batch_number * BATCH_LEN_MAX + place;
-                    if let Some(error) = read_refusal(header.flags, &body, index)? {
-                        refusal.get_or_insert(error);
-                    }
-                }
-            }
-            if let Some(error) = refusal {
+        for (number, batch) in requests.chunks(BATCH_LEN_MAX).enumerate() {
+            if let Some(error) = self.batch(batch, number * BATCH_LEN_MAX)?.into_iter().next() {
                 return Err(error);
             }
         }
         Ok(())
+    }
+
+    /// As [`Socket::transact`], but refusals with these error numbers are none.
+    ///
+    /// # Errors
+    /// The first other refusal, with its index.
+    pub fn transact_tolerating(&mut self, requests: &[Request], harmless: &[i32]) -> Result<(), NetlinkError> {
+        let is_harmless = |error: &NetlinkError| error.refused_with().is_some_and(|code| harmless.contains(&code));
+        for (number, batch) in requests.chunks(BATCH_LEN_MAX).enumerate() {
+            let refused = self.batch(batch, number * BATCH_LEN_MAX)?;
+            if let Some(error) = refused.into_iter().find(|error| !is_harmless(error)) {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what fits into one message, and gives every refusal; `first_index` is that of its first request.
+    fn batch(&mut self, batch: &[Request], first_index: usize) -> Result<Vec<NetlinkError>, NetlinkError> {
+        let first = self.sequence.wrapping_add(1);
+        let mut bytes = Vec::new();
+        for request in batch {
+            self.sequence = self.sequence.wrapping_add(1);
+            push(&mut bytes, request, NLM_F_ACK, self.sequence);
+        }
+        self.raw.send(&bytes, 0).map_err(NetlinkError::Send)?;
+        let mut open = batch.len();
+        let mut refused = Vec::new();
+        while open > 0 {
+            for (header, body) in self.receive_messages()? {
+                let place = header.sequence.wrapping_sub(first) as usize;
+                if header.kind != NLMSG_ERROR || place >= batch.len() {
+                    continue;
+                }
+                open -= 1;
+                refused.extend(read_refusal(header.flags, &body, first_index + place)?);
+            }
+        }
+        Ok(refused)
     }
 
     /// Asks for many objects, and hands out the body of every one.

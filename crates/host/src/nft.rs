@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
-use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -116,17 +115,9 @@ fn collect(child: Child) -> Result<String, NftError> {
     Err(complaint(&String::from_utf8_lossy(&output.stderr)))
 }
 
-/// A file without a name: nft can read it at its own pace while we collect what it says.
+/// nft can read it at its own pace while we collect what it says.
 fn memory_file(text: &str) -> io::Result<File> {
-    // SAFETY: the name is a NUL-terminated constant; the descriptor is fresh and owned by nobody else.
-    let file = unsafe {
-        let fd = libc::memfd_create(c"segwall-nft".as_ptr(), libc::MFD_CLOEXEC);
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        OwnedFd::from_raw_fd(fd)
-    };
-    let mut file = File::from(file);
+    let mut file = exec::memory_file("segwall-nft")?;
     file.write_all(text.as_bytes())?;
     file.rewind()?;
     Ok(file)

@@ -11,8 +11,8 @@ use segwall_core::ruleset::At;
 use segwall_packetset::Space;
 use serde::Serialize;
 
+use super::diff_text;
 use super::matrix_service::zone_of;
-use super::{diff_text, prove};
 use crate::args::Format;
 use crate::exit::{Answer, Failure};
 use crate::input::Location;
@@ -288,6 +288,6 @@ fn rule(at: RuleAt, side: &Side, programs: &[&Program]) -> String {
             let (source, line) = (&rules.source, rules.source.line(span.start));
             format!("{}:{line}: {}", source.name(), source.slice(span).trim())
         }
-        (Side::Rules(_) | Side::Policy(_), _) => prove::rule_words(programs, at),
+        (Side::Rules(_) | Side::Policy(_), _) => segwall_host::prove::rule_words(programs, at),
     }
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use segwall_core::analysis::proof::{self, Proof, Refutation};
 use segwall_core::netfilter::Program;
-use segwall_core::netfilter::meaning::RuleAt;
 use segwall_core::ruleset::At;
+use segwall_host::prove::rule_words;
 use segwall_packetset::Space;
 use serde::Serialize;
 
@@ -111,10 +111,10 @@ pub fn compare(checked: &Checked, rulesets: Vec<PathBuf>) -> Result<(Answer, Dat
     let mut reasons = Vec::new();
     let mut programs = Vec::new();
     if rulesets.is_empty() {
-        programs.push(foreign::kernel()?);
+        let program = foreign::kernel()?;
+        reasons.extend(segwall_host::prove::doubts(&program, &checked.ruleset));
+        programs.push(program);
         against.push("the kernel".to_owned());
-        let interfaces: Vec<&str> = checked.ruleset.interfaces.iter().map(|one| one.name.as_str()).collect();
-        reasons.extend(segwall_host::others::filters(&interfaces));
     }
     for path in rulesets {
         let rules = foreign::read(path)?;
@@ -158,24 +158,6 @@ pub fn compare(checked: &Checked, rulesets: Vec<PathBuf>) -> Result<(Answer, Dat
 
 fn rules_of(one: &Refutation, programs: &[&Program]) -> Vec<String> {
     one.rules.iter().map(|at| rule_words(programs, *at)).collect()
-}
-
-/// A rule, so that people find it.
-pub fn rule_words(programs: &[&Program], at: RuleAt) -> String {
-    let table = &programs[at.program].tables[at.table];
-    let chain = &table.chains[at.chain];
-    let place = format!("{} {}", table.name, chain.name);
-    match chain.rules.get(at.rule) {
-        None => format!("{place}: the chain's policy"),
-        Some(rule) => {
-            let number = at.rule + 1;
-            match (&rule.comment, rule.handle) {
-                (Some(comment), _) => format!("{place}: rule {number} ({comment})"),
-                (None, Some(handle)) => format!("{place}: rule {number} (handle {handle})"),
-                (None, None) => format!("{place}: rule {number}"),
-            }
-        }
-    }
 }
 
 fn text(data: &Data, file: &str) -> String {

@@ -125,8 +125,12 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
         None => vec![None; list.len()],
     };
     let nothing = list.is_empty();
-    let artifacts: Vec<ArtifactShape> =
-        list.into_iter().map(ArtifactShape::of).zip(paths).map(|(shape, path)| ArtifactShape { path, ..shape }).collect();
+    let artifacts: Vec<ArtifactShape> = list
+        .into_iter()
+        .map(ArtifactShape::of)
+        .zip(paths)
+        .map(|(shape, path)| ArtifactShape { path, ..shape })
+        .collect();
     match args.format {
         Format::Json => return json::print("render", Answer::Yes, Vec::new(), Some(Data { artifacts })),
         Format::Text if nothing => {
@@ -152,8 +156,10 @@ fn write(dir: &Path, list: &[Artifact]) -> Result<Vec<Option<String>>, Failure> 
     // All are looked at before one is written.
     paths.iter().try_for_each(|path| ours::refuse_foreign(path, FOREIGN))?;
     for (path, artifact) in paths.iter().zip(list) {
-        let fault =
-            |path: &Path, error| InputError { name: path.display().to_string(), why: Why::Io { doing: "write", error } };
+        let fault = |path: &Path, error| InputError {
+            name: path.display().to_string(),
+            why: Why::Io { doing: "write", error },
+        };
         let folder = path.parent().unwrap_or(dir);
         std::fs::create_dir_all(folder).map_err(|error| fault(folder, error))?;
         std::fs::write(path, &artifact.bytes)

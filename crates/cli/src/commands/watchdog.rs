@@ -6,6 +6,6 @@ use crate::router;
 /// Runs it.
 pub fn run() -> Result<Answer, Failure> {
     let mut linux = router::open()?;
-    segwall_host::linux::watchdog::watch_over(&mut linux);
+    segwall_host::linux::watchdog::watch_over(&mut linux).map_err(router::refused)?;
     Ok(Answer::Yes)
 }

@@ -79,9 +79,11 @@ pub fn may_confirm(asker: &Asker, journal: &Journal, now: &Clock) -> Result<(), 
             journal.generation
         )),
         Asker::Ssh { .. } | Asker::Console(_) => Ok(()),
-        Asker::Unknown => Err("it is not known where you come from; confirm over a new SSH connection, or at the box's \
+        Asker::Unknown => {
+            Err("it is not known where you come from; confirm over a new SSH connection, or at the box's \
                                own terminal with --console"
-            .to_owned()),
+                .to_owned())
+        }
     }
 }
 

@@ -54,7 +54,7 @@ pub fn locked_out(policy: &Policy, ruleset: &Ruleset, at: At, ends: &Ends) -> Ve
     let lint = analysis::check(policy, ruleset, at).into_iter();
     for finding in lint.filter(|finding| finding.code == analysis::codes::MANAGEMENT_LOCKED_OUT) {
         let of = |id: &segwall_core::policy::SegmentId| &policy.segments[id.index()];
-        let segment = policy.gateway.management.iter().map(of).find(|segment| segment.span == finding.span());
+        let segment = policy.gateway.management.iter().map(of).find(|segment| segment.span == finding.span);
         let name = segment.map_or_else(|| "management".to_owned(), |segment| segment.name.clone());
         found.push(Guarded { why: format!("{}; say `--lock-out {name}` if it is meant", finding.message), name });
     }

@@ -55,7 +55,11 @@ pub fn address_towards(policy: &Policy, ruleset: &Ruleset, peer: IpAddr) -> Opti
 
 /// What a box that keeps only some of its files has to be told.
 pub fn lbu_advice(linux: &Linux) -> String {
-    if linux.is_diskless() { "this box keeps its files in memory: run `lbu commit`, or a reboot forgets it\n".to_owned() } else { String::new() }
+    if linux.is_diskless() {
+        "this box keeps its files in memory: run `lbu commit`, or a reboot forgets it\n".to_owned()
+    } else {
+        String::new()
+    }
 }
 
 /// The rules for a box without a confirmed generation: SSH from management, and no more. None without a policy.

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use segwall_core::netfilter::{Content, Program, Step, read_nft_json};
+use segwall_core::netfilter::{Action, Content, Match, NoteKind, Program, Step, read_nft_json};
 
 fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/netfilter/nft")
@@ -113,5 +113,67 @@ fn a_map_with_statements_behind_it_is_unknown() {
         let steps = &program.tables[0].chains[0].rules[0].steps;
         let verdicts = steps.iter().any(|step| matches!(step, Step::Verdicts { .. }));
         assert_eq!(verdicts, is_known, "{rule}: {steps:?}");
+    }
+}
+
+fn rule_of(statements: &str) -> Vec<Step> {
+    let rule = format!(r#"{{"rule": {{"table": "t", "chain": "c", "expr": [{statements}, {{"accept": null}}]}}}}"#);
+    let text = format!(r#"{{"nftables": [{{"chain": {{"table": "t", "name": "c"}}}}, {rule}]}}"#);
+    read_nft_json(text.as_bytes()).unwrap().tables[0].chains[0].rules[0].steps.clone()
+}
+
+/// What the kernel answers with `NFT_BREAK` ends the rule: nothing behind it is sure.
+#[test]
+fn a_statement_that_may_end_its_rule_is_no_certainty() {
+    let map =
+        r#"{"map": {"key": {"payload": {"protocol": "ip", "field": "saddr"}}, "data": {"set": [["10.0.0.1", 1]]}}}"#;
+    for statement in [
+        format!(r#"{{"counter": {map}}}"#),
+        format!(r#"{{"mangle": {{"key": {{"ct": {{"key": "mark"}}}}, "value": {map}}}}}"#),
+        format!(r#"{{"mangle": {{"key": {{"meta": {{"key": "priority"}}}}, "value": {map}}}}}"#),
+        format!(
+            r#"{{"mangle": {{"key": {{"meta": {{"key": "mark"}}}}, "value": {{"jhash": {{"mod": 2, "expr": {map}}}}}}}}}"#
+        ),
+        r#"{"mangle": {"key": {"tcp option": {"name": "maxseg", "field": "size"}}, "value": 1400}}"#.to_owned(),
+        r#"{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": {"set":
+            [{"elem": {"val": "10.0.0.1", "limit": {"rate": 1, "per": "hour"}}}]}}}"#
+            .to_owned(),
+    ] {
+        let steps = rule_of(&statement);
+        let at = steps.iter().position(|step| matches!(step, Step::Match(Match::Unknown(_))));
+        assert_eq!(at.map(|at| at + 2), Some(steps.len()), "{statement}: {steps:?}");
+    }
+    for statement in [
+        r#"{"ct expectation": "e"}"#,
+        r#"{"mangle": {"key": {"ct": {"key": "zone"}}, "value": 1}}"#,
+        r#"{"mangle": {"key": {"payload": {"protocol": "ip", "field": "length"}}, "value": 1}}"#,
+    ] {
+        let steps = rule_of(statement);
+        assert!(steps.iter().any(|step| matches!(step, Step::Do(Action::Unknown(_)))), "{statement}: {steps:?}");
+    }
+    for statement in [
+        r#"{"mangle": {"key": {"ct": {"key": "mark"}}, "value": {"meta": {"key": "mark"}}}}"#,
+        r#"{"mangle": {"key": {"payload": {"protocol": "ip", "field": "dscp"}}, "value": 1}}"#,
+        r#"{"counter": {"packets": 1, "bytes": 1}}"#,
+    ] {
+        let steps = rule_of(statement);
+        assert_eq!(steps, [Step::Do(Action::Nothing), Step::Do(Action::Accept)], "{statement}");
+    }
+}
+
+/// nft 1.0.6 prints the table's name where a flag's name belongs.
+#[test]
+fn a_table_with_a_flag_that_is_not_named_may_be_dormant() {
+    for (flags, kind) in [
+        (r#""dormant""#, Some(NoteKind::Aside)),
+        (r#"["dormant"]"#, Some(NoteKind::Aside)),
+        (r#""owner""#, None),
+        (r#""t""#, Some(NoteKind::NotUnderstood)),
+        (r#"["owner", "t"]"#, Some(NoteKind::NotUnderstood)),
+        ("1", Some(NoteKind::NotUnderstood)),
+    ] {
+        let text = format!(r#"{{"nftables": [{{"table": {{"family": "inet", "name": "t", "flags": {flags}}}}}]}}"#);
+        let notes = read_nft_json(text.as_bytes()).unwrap().notes;
+        assert_eq!(notes.first().map(|note| note.kind), kind, "{flags}");
     }
 }

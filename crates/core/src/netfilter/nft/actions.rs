@@ -11,6 +11,8 @@ use crate::netfilter::{Action, Element, Nat, NatKind, Reject, Step, TableFamily,
 use segwall_packetset::proto;
 
 const CHANGES: &str = "changes what later rules see";
+const NO_VALUE: &str = "ends the rule where there is no such value";
+const NO_OPTION: &str = "ends the rule for what is not TCP";
 const MARK_BITS: u128 = 0xffff_ffff;
 
 /// What a reject says; `None` where it is not understood.
@@ -124,57 +126,89 @@ pub(super) fn mangle(build: &mut Builder<'_>, statement: &Node<'_>, body: &Node<
     let (Some(key), Some(value)) = (body.get("key"), body.get("value")) else {
         return build.push(Step::Do(unknown(statement)));
     };
+    let fails = fails(build, value);
+    let mut why = fails.then_some(NO_VALUE);
     let step = match key.tagged() {
         Some(("meta", meta)) => match meta.text_of("key") {
-            Some("mark") => return mark(build, value),
+            Some("mark") if value.get("map").is_some() => return mark_by_map(build, value),
+            Some("mark") => mark(value),
             Some("nftrace" | "priority" | "secmark" | "broute") => Action::Nothing,
             _ => unknown(statement),
         },
-        // What a connection remembers is read by no match that the model has.
+        // Packets of a connection that is looked for elsewhere are those of another.
+        Some(("ct", ct)) if ct.text_of("key") == Some("zone") => unknown(statement),
+        // What a connection remembers besides is read by no match that the model has.
         Some(("ct", _)) => Action::Nothing,
-        Some(("tcp option" | "exthdr" | "ip option" | "sctp chunk", _)) => Action::Nothing,
-        Some(("payload", _)) => {
-            let operand = keys::operand(key, build.family());
-            for need in &operand.needs {
-                build.need(*need);
+        // Since Linux 6.7 this ends the rule for what is not TCP; nft checks no protocol.
+        Some(("tcp option", _)) => {
+            why = Some(NO_OPTION);
+            Action::Nothing
+        }
+        Some(("payload", payload)) => {
+            for need in keys::operand(key, build.family()).needs {
+                build.need(need);
             }
-            if operand.key.is_err() && key.get("payload").is_some_and(|payload| payload.get("base").is_none()) {
-                Action::Nothing
-            } else {
-                unknown(statement)
+            match (payload.text_of("protocol"), payload.text_of("field")) {
+                (Some("ip" | "ip6"), Some("dscp" | "ecn" | "flowlabel")) | (Some("ether" | "vlan"), Some(_)) => {
+                    Action::Nothing
+                }
+                _ => unknown(statement),
             }
         }
         _ => unknown(statement),
     };
     build.push(Step::Do(step));
+    if let Some(why) = why {
+        build.ends_perhaps(statement, why);
+    }
+}
+
+/// Whether a value may not be there, which ends the rule. What is there with a connection only is asked for first.
+fn fails(build: &mut Builder<'_>, value: &Node<'_>) -> bool {
+    match value.tagged() {
+        Some(("meta", meta)) => !matches!(
+            meta.text_of("key"),
+            Some("mark" | "priority" | "length" | "protocol" | "nfproto" | "iif" | "oif")
+        ),
+        Some(("ct", ct)) if ct.text_of("key") == Some("mark") => {
+            build.need(Need::Tracked);
+            false
+        }
+        Some(("numgen" | "symhash", _)) => false,
+        Some(("&" | "|" | "^" | "<<" | ">>", Node::List(sides))) => sides.iter().any(|side| fails(build, side)),
+        Some(_) => true,
+        // A number, a word, words together.
+        None => matches!(value, Node::Map(_)),
+    }
 }
 
 fn unknown(statement: &Node<'_>) -> Action {
     Action::Unknown(Unknown { text: words::statement(statement), why: CHANGES })
 }
 
-fn mark(build: &mut Builder<'_>, value: &Node<'_>) {
-    if let Some(map) = value.get("map") {
-        let set = |value: &Element| match value.as_slice() {
-            [(first, last)] if first == last => Some(Action::SetMark { value: *first, mask: MARK_BITS }),
-            _ => None,
-        };
-        // The model's maps are the end of a rule.
-        if !build.is_followed && build.mapped(map, &[Kind::Mark], &set) {
-            return;
-        }
-        // Without an entry the rule ends; with one the mark is something.
-        build.push(Step::Match(crate::netfilter::Match::Unknown(Unknown {
-            text: words::expression(map),
-            why: "a map is not understood, or statements stand behind it",
-        })));
-        return build.push(Step::Do(Action::ForgetMark));
+fn mark_by_map(build: &mut Builder<'_>, value: &Node<'_>) {
+    let Some(map) = value.get("map") else { return };
+    let set = |value: &Element| match value.as_slice() {
+        [(first, last)] if first == last => Some(Action::SetMark { value: *first, mask: MARK_BITS }),
+        _ => None,
+    };
+    // The model's maps are the end of a rule.
+    if !build.is_followed && build.mapped(map, &[Kind::Mark], &set) {
+        return;
     }
-    let action = match bits(value) {
+    // Without an entry the rule ends; with one the mark is something.
+    build.push(Step::Match(crate::netfilter::Match::Unknown(Unknown {
+        text: words::expression(map),
+        why: "a map is not understood, or statements stand behind it",
+    })));
+    build.push(Step::Do(Action::ForgetMark));
+}
+
+fn mark(value: &Node<'_>) -> Action {
+    match bits(value) {
         Some((keep, value)) if keep & value == 0 => Action::SetMark { value, mask: MARK_BITS & !keep },
         _ => Action::ForgetMark,
-    };
-    build.push(Step::Do(action));
+    }
 }
 
 /// The new mark as `(mark & keep) ^ value`.

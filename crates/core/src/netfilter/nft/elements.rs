@@ -43,8 +43,8 @@ pub(super) fn state(bits: u128) -> Option<u128> {
 pub(super) fn element(kinds: &[Kind], node: &Node<'_>) -> Parsed {
     let node = match node.tagged() {
         Some(("elem", elem)) => match elem.get("val") {
-            Some(value) => value,
-            None => return Parsed::Not,
+            Some(value) if is_plain(elem) => value,
+            _ => return Parsed::Not,
         },
         _ => node,
     };
@@ -87,6 +87,16 @@ fn model_max(kind: Kind) -> u128 {
         // The highest of all addresses: what follows knows the family, not this.
         Kind::V4 => u128::MAX,
         _ => kind.max(),
+    }
+}
+
+/// Whether a packet that is looked up meets nothing more than the element: a limit or a quota of its own may fail.
+fn is_plain(elem: &Node<'_>) -> bool {
+    match elem {
+        Node::Map(members) => members
+            .iter()
+            .all(|(name, _)| matches!(name.as_ref(), "val" | "counter" | "comment" | "timeout" | "expires" | "last")),
+        _ => false,
     }
 }
 

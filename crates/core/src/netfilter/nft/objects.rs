@@ -55,14 +55,8 @@ impl Reading {
             "metainfo" => {}
             "table" => {
                 let table = self.table(node.text_of("family").unwrap_or("ip"), name);
-                let is_dormant = match node.get("flags") {
-                    Some(Node::Text(flag)) => flag == "dormant",
-                    Some(Node::List(flags)) => flags.iter().any(|flag| flag.text() == Some("dormant")),
-                    _ => false,
-                };
-                if let (Some(table), true) = (table, is_dormant) {
-                    self.dormant.insert(table);
-                    self.note(NoteKind::Aside, format!("table {name} is dormant: it sees no packets"));
+                if let Some(table) = table {
+                    self.flags(table, name, node.get("flags"));
                 }
             }
             "chain" => self.chain(node),
@@ -77,6 +71,29 @@ impl Reading {
             }
             "flush" if node.get("ruleset").is_some() => *self = Self::default(),
             _ => self.note(NoteKind::NotUnderstood, format!("`{kind}` is not understood")),
+        }
+    }
+
+    /// Flags of a table. Some versions of nft (1.0.6) print the table's name where the flag's should be.
+    fn flags(&mut self, table: usize, name: &str, flags: Option<&Node<'_>>) {
+        let flags = match flags {
+            None => return,
+            Some(Node::List(list)) => list.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+        };
+        for flag in flags {
+            match flag.text() {
+                Some(flag) if flag != name && matches!(flag, "owner" | "persist") => {}
+                Some("dormant") if name != "dormant" => {
+                    self.dormant.insert(table);
+                    self.note(NoteKind::Aside, format!("table {name} is dormant: it sees no packets"));
+                }
+                _ => {
+                    let text =
+                        format!("table {name} has a flag that nft does not name: it may be switched off (dormant)");
+                    self.note(NoteKind::NotUnderstood, text);
+                }
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use crate::netfilter::{Action, Element, Key, Log, Match, Rate, Rule, Step, Table
 const EARLIER: &str = "depends on earlier packets";
 /// `continue` goes on behind the lookup, and the model's maps are the end of a rule.
 const FOLLOWED: &str = "statements stand behind the map";
+const MISSING: &str = "fails where the map has no entry";
 const MAP: &str = "a map is not understood";
 /// nft's burst where none is printed.
 const BURST: u128 = 5;
@@ -86,8 +87,14 @@ impl<'n> Builder<'n> {
         }
     }
 
+    /// A statement without a consequence of its own, which may end the rule.
     fn may_fail(&mut self, statement: &Node<'_>, why: &'static str) {
         self.steps.push(Step::Do(Action::Nothing));
+        self.ends_perhaps(statement, why);
+    }
+
+    /// The statement that was pushed last may have ended the rule instead.
+    pub fn ends_perhaps(&mut self, statement: &Node<'_>, why: &'static str) {
         self.pending.push(Unknown { text: words::statement(statement), why });
     }
 
@@ -141,10 +148,12 @@ fn statement(build: &mut Builder<'_>, node: &Node<'_>) {
     match name {
         "match" => matches::read(build, node, body),
         "vmap" => map_lookup(build, node, body, &|entry| Some(verdict_entry(entry))),
-        // A failed look at the helper changes nothing for the packet.
-        "counter" | "last" | "dup" | "ct helper" | "ct timeout" | "ct expectation" | "secmark" => {
-            build.act(Action::Nothing);
+        // Which object it is depends on the packet; without one the rule ends.
+        "counter" | "ct helper" | "ct timeout" | "secmark" if body.get("map").is_some() => {
+            build.may_fail(node, MISSING)
         }
+        // A failed look at the helper changes nothing for the packet.
+        "counter" | "last" | "dup" | "ct helper" | "ct timeout" | "secmark" => build.act(Action::Nothing),
         "limit" => limit(build, node, body),
         "quota" | "ct count" => build.unknown_match(node, EARLIER),
         "log" => build.act(Action::Log(log(body))),
@@ -169,7 +178,8 @@ fn statement(build: &mut Builder<'_>, node: &Node<'_>) {
                 build.unknown_action(node);
             }
         }
-        // synproxy, tproxy, fwd, xt (what iptables put there) and what comes after nft 1.0.6.
+        // `ct expectation` (ends the rule for known connections, drops where it cannot expect more, and makes packets of
+        // others related), synproxy, tproxy, fwd, xt (what iptables put there) and what comes after nft 1.0.6.
         _ => build.unknown_action(node),
     }
 }
