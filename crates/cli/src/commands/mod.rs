@@ -15,6 +15,7 @@ mod docs;
 mod explain;
 mod explain_code;
 mod grid;
+mod guard;
 mod history;
 mod import;
 mod import_files;
@@ -63,6 +64,7 @@ pub enum Command {
     Rollback(rollback::Args),
     History(history::Args),
     Boot(boot::Args),
+    Guard(guard::Args),
     /// Started by apply: leads the box back unless it is confirmed
     #[command(hide = true, after_help = "Started by `segwall apply`.")]
     Watchdog,
@@ -93,6 +95,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Rollback(args) => rollback::run(args),
         Command::History(args) => history::run(&args),
         Command::Boot(args) => boot::run(&args),
+        Command::Guard(args) => guard::run(&args),
         Command::Watchdog => watchdog::run(),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -6,6 +6,7 @@ mod closing;
 mod compile;
 mod facts;
 mod files;
+pub mod guard;
 mod inventory;
 mod lock;
 mod network;
@@ -177,6 +178,10 @@ impl Host for Linux {
 
     fn start_watchdog(&mut self) -> Result<(), HostError> {
         watchdog::start(self)
+    }
+
+    fn renewed(&mut self, number: u64) -> Result<Compiled, HostError> {
+        self.as_the_clock_wants(number)
     }
 
     fn compile(&mut self, number: u64, policy: &str, manifest: &Manifest) -> Result<Compiled, HostError> {
