@@ -28,7 +28,6 @@ LockPersonality=yes
 MemoryDenyWriteExecute=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
-RestrictNamespaces=yes
 SystemCallArchitectures=native
 RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6 AF_PACKET
 ";
@@ -36,7 +35,7 @@ RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6 AF_PACKET
 /// It starts when neither the VLANs nor any address exist, and must be done before the first packet could pass.
 fn boot() -> String {
     // Kernel settings are written (forwarding) and modules may be loaded on the kernel's own account, so neither is
-    // forbidden.
+    // forbidden; nor is entering a network namespace, in which nft is run, this box's own too.
     format!(
         "{}{}{HARDENING}{}",
         head::of_program("#"),
@@ -56,7 +55,8 @@ RemainAfterExit=yes
 ExecStart=/usr/bin/segwall boot start
 ExecStop=/usr/bin/segwall boot stop
 ",
-        "ProtectSystem=yes
+        "RestrictNamespaces=net
+ProtectSystem=yes
 
 [Install]
 WantedBy=sysinit.target
@@ -82,7 +82,8 @@ ExecStart=/usr/bin/segwall guard
 Restart=always
 RestartSec=2
 ",
-        "ProtectSystem=yes
+        "RestrictNamespaces=net
+ProtectSystem=yes
 
 [Install]
 WantedBy=multi-user.target
@@ -133,5 +134,5 @@ ExecStart={} {}
     // Debian's profile for the server knows its usual files only; what follows confines it instead.
     text += "AppArmorProfile=-unconfined\n";
     text + HARDENING
-        + "ProtectSystem=strict\nProtectKernelTunables=yes\nProtectKernelModules=yes\nPrivateTmp=yes\nPrivateDevices=yes\n\n[Install]\nWantedBy=multi-user.target\n"
+        + "RestrictNamespaces=yes\nProtectSystem=strict\nProtectKernelTunables=yes\nProtectKernelModules=yes\nPrivateTmp=yes\nPrivateDevices=yes\n\n[Install]\nWantedBy=multi-user.target\n"
 }
