@@ -4,6 +4,7 @@
 
 pub mod analysis;
 pub mod diag;
+pub mod doctor;
 pub mod emit;
 pub mod import;
 pub mod netfilter;

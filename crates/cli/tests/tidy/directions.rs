@@ -23,6 +23,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("netfilter", &["source", "diag"]),
     ("import", &["source", "diag", "policy", "ruleset", "netfilter", "analysis"]),
     ("plan", &["source", "diag", "policy", "ruleset", "emit", "import"]),
+    ("doctor", &["policy", "emit", "plan"]),
     ("testing", &["source", "diag", "policy", "ruleset"]), // random policies, behind a feature that no product turns on
 ];
 

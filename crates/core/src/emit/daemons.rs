@@ -65,6 +65,18 @@ pub(super) fn daemons(policy: &Policy, system: System) -> Vec<Daemon> {
     list
 }
 
+/// Programs that serve the segments of a policy, by name, each once.
+#[must_use]
+pub fn daemon_programs(policy: &Policy, system: System) -> Vec<&'static str> {
+    let mut names: Vec<&str> = daemons(policy, system)
+        .iter()
+        .map(|daemon| daemon.program.rsplit('/').next().unwrap_or(daemon.program))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 fn of_dnsmasq(name: &'static str, summary: &'static str, file: &'static str) -> Daemon {
     Daemon {
         name,
