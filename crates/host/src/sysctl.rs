@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 
 use thiserror::Error;
 
@@ -42,6 +43,12 @@ pub fn set_if_present(key: &str, value: &str) -> Result<bool, SysctlError> {
 #[must_use]
 pub fn get(key: &str) -> Option<String> {
     fs::read_to_string(path(key)).ok().map(|text| text.trim_end().to_owned())
+}
+
+/// Whether the kernel lets a setting be written in this namespace.
+#[must_use]
+pub fn is_writable(key: &str) -> bool {
+    fs::metadata(path(key)).is_ok_and(|data| data.permissions().mode() & 0o200 != 0)
 }
 
 fn path(key: &str) -> String {

@@ -60,6 +60,9 @@ pub struct How {
     /// It need not be proved past this table of another program, as `ip filter`
     #[arg(long, value_name = "TABLE")]
     allow_unproved: Vec<String>,
+    /// Retire what others set up where Segwall is to rule: stanzas, rules, DHCP servers; going back brings it back
+    #[arg(long)]
+    take_over: bool,
     /// Why, for the history
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
@@ -106,7 +109,7 @@ fn apply_reading(reading: Reading, args: How) -> Result<Answer, Failure> {
     let mut linux = router::open()?;
     let lock = router::lock(&linux)?;
     let ends = guard::Ends { asker: Some(asker(&args, &checked)), allowed: args.lock_out.clone() };
-    let (_, _, mut data) = plan::look(&mut linux, &checked, &ends)?;
+    let (_, mut data) = plan::look(&mut linux, &checked, &ends, args.take_over)?;
     data.unproved.retain(|one| !args.allow_unproved.iter().any(|table| one.contains(table.as_str())));
     if args.format == Format::Text {
         out::print(&plan::text(&data, checked.source.name()))?;
@@ -125,6 +128,7 @@ fn apply_reading(reading: Reading, args: How) -> Result<Answer, Failure> {
         confirm_within_ms: within.ms(),
         console: asker.console(),
         allow_unproved: !args.allow_unproved.is_empty(),
+        take_over: args.take_over,
     };
     let end = perform(&mut linux, &request, args.format);
     drop(lock);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use schemars::JsonSchema;
 use segwall_core::ruleset::At;
-use segwall_host::apply::{self, Compiled, Host, Planned, Store};
+use segwall_host::apply::{self, Compiled, Host, Store};
 use segwall_host::linux::Linux;
 use serde::Serialize;
 
@@ -31,6 +31,9 @@ use crate::{clock, json, out};
 pub struct Args {
     #[command(flatten)]
     policy: PolicyArg,
+    /// As `apply --take-over` would do it
+    #[arg(long)]
+    take_over: bool,
     /// How to print
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
@@ -49,12 +52,23 @@ pub struct Data {
     pub obstacles: Vec<String>,
     /// Other programs' rules that keep it from being proved.
     pub unproved: Vec<String>,
+    /// What others set up where this is to rule, with the command that retires it.
+    pub foreign: Vec<Foreign>,
     /// Who could not open SSH to the box any more.
     pub locked_out: Vec<String>,
     /// Open connections that would be cut.
     pub cut: usize,
     /// Flows that open and close against the generation that holds; null where there is none.
     pub flows: Option<diff::Data>,
+}
+
+/// Something of somebody else that contends.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Foreign {
+    /// What it is.
+    pub what: String,
+    /// The command that retires it by hand.
+    pub retire: String,
 }
 
 /// Runs it.
@@ -64,7 +78,7 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
         Err(answer) => return Ok(answer),
     };
     let mut linux = router::open()?;
-    let (_, _, data) = look(&mut linux, &checked, &guard::Ends::default())?;
+    let (_, data) = look(&mut linux, &checked, &guard::Ends::default(), args.take_over)?;
     let answer = Answer::yes_if(data.is_possible());
     match args.format {
         Format::Json => json::print("plan", answer, Vec::new(), Some(data)),
@@ -78,19 +92,29 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
 impl Data {
     /// Whether apply would go on.
     pub fn is_possible(&self) -> bool {
-        self.obstacles.is_empty() && self.unproved.is_empty() && self.locked_out.is_empty()
+        [&self.obstacles, &self.unproved, &self.locked_out].iter().all(|list| list.is_empty())
+            && self.foreign.is_empty()
     }
 }
 
 /// Makes the plan, and everything that an admin wants to know of it.
-pub fn look(linux: &mut Linux, checked: &Checked, ends: &guard::Ends) -> Result<(Compiled, Planned, Data), Failure> {
+pub fn look(
+    linux: &mut Linux,
+    checked: &Checked,
+    ends: &guard::Ends,
+    take_over: bool,
+) -> Result<(Compiled, Data), Failure> {
     let generation = router::next_number(linux).map_err(router::refused)?;
     let candidate = router::candidate(checked, router::nobody(), None);
     let compiled = linux.compile(generation, &candidate.policy, &candidate.manifest).map_err(router::refused)?;
-    let planned = apply::plan(linux, &compiled).map_err(router::refused)?;
+    let planned = apply::plan(linux, &compiled, take_over).map_err(router::refused)?;
     let mut obstacles: Vec<String> = planned.obstacles.iter().map(ToString::to_string).collect();
     obstacles.extend(linux.validate(&compiled).map_err(router::refused)?);
-    let unproved = linux.others(&compiled).map_err(router::refused)?;
+    // Tables that are to go are no hindrance; what is left when they are gone is proved before anything is kept.
+    let goes = take_over && planned.foreign.iter().any(|one| !one.after.is_empty());
+    let unproved = if goes { Vec::new() } else { linux.others(&compiled).map_err(router::refused)? };
+    let foreign = if take_over { &[][..] } else { &planned.foreign };
+    let foreign = foreign.iter().map(|one| Foreign { what: one.what.clone(), retire: one.retire.clone() }).collect();
     let at = At::Instant(clock::now());
     let locked_out = guard::locked_out(&checked.policy, &checked.ruleset, at, ends);
     let cut = linux.count_forbidden(&compiled).map_err(router::refused)?;
@@ -100,11 +124,12 @@ pub fn look(linux: &mut Linux, checked: &Checked, ends: &guard::Ends) -> Result<
         steps: planned.plan.changes.iter().map(ToString::to_string).collect(),
         obstacles,
         unproved,
+        foreign,
         locked_out: locked_out.iter().map(Guarded::words).collect(),
         cut,
         flows: flows(linux, planned.previous, checked)?,
     };
-    Ok((compiled, planned, data))
+    Ok((compiled, data))
 }
 
 /// What opens and closes against the generation that holds.
@@ -146,6 +171,11 @@ pub fn text(data: &Data, file: &str) -> String {
     }
     if data.locked_out.is_empty() {
         let _ = writeln!(text, "ways in: {GOOD}stay open{GOOD:#}, proved for every end of [gateway] management");
+    }
+    for one in &data.foreign {
+        let _ = writeln!(text, "{BAD}set up by others:{BAD:#} {}", Escaped(&one.what));
+        let _ = writeln!(text, "  {QUIET}retire it with `apply --take-over`, which can go back, or by hand:{QUIET:#}");
+        let _ = writeln!(text, "  {}", Escaped(&one.retire));
     }
     for (heading, list) in [
         ("would be locked out", &data.locked_out),

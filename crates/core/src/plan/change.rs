@@ -106,6 +106,13 @@ pub enum Change {
         /// As it is to be.
         to: Option<u64>,
     },
+    /// A table of somebody else in the kernel.
+    Table {
+        /// The table, and what brings it back.
+        table: super::ForeignTable,
+        /// Whether it is to be there.
+        present: bool,
+    },
     /// A service starts at boot, or not.
     Enabled {
         /// Its name.
@@ -162,6 +169,7 @@ impl Change {
             Self::Ifup { link, up } => Self::Ifup { link, up: !up },
             Self::Sysctl { key, from, to } => Self::Sysctl { key, from: to, to: from },
             Self::Rules { from, to } => Self::Rules { from: to, to: from },
+            Self::Table { table, present } => Self::Table { table, present: !present },
             Self::Enabled { service, enabled } => Self::Enabled { service, enabled: !enabled },
             Self::Running { service, running } => Self::Running { service, running: !running },
             same @ (Self::Module { .. } | Self::Renew { .. }) => same,
@@ -206,6 +214,9 @@ impl fmt::Display for Change {
                 write!(f, "load the rules of generation {to} over those of {from}")
             }
             Self::Rules { to: None, .. } => f.write_str("remove our table"),
+            Self::Table { table, present } => {
+                write!(f, "{} table {} {}", switch(*present, "bring back", "delete"), table.family, table.name)
+            }
             Self::Enabled { service, enabled } => {
                 write!(f, "{} {service} at boot", switch(*enabled, "start", "do not start"))
             }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::wanted::{BOOT_SERVICE, Wanted};
+use super::wanted::{BOOT_SERVICE, INTERFACES, OUR_INTERFACES, Wanted};
 use super::{Change, FileState, Inventory, Plan, ServiceState};
 use crate::plan::change::AddrRangeText;
 
@@ -54,6 +54,15 @@ impl fmt::Display for Obstacle {
     }
 }
 
+/// What of others is retired, before and after the rules are loaded. See [`super::foreign`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Files and services.
+    pub before: Vec<Change>,
+    /// What may only go when our rules are in.
+    pub after: Vec<Change>,
+}
+
 /// Bytes at a file's beginning in which a file of ours says so.
 const HEAD_BYTES: usize = 512;
 
@@ -72,18 +81,21 @@ pub fn diff(
     old: Option<&Wanted>,
     inventory: &Inventory,
     rules: (Option<u64>, Option<u64>),
+    taken: &Taken,
 ) -> (Plan, Vec<Obstacle>) {
     let mut making = Making { inventory, changes: Vec::new(), obstacles: Vec::new() };
     let nothing = Wanted::default();
     let old = old.unwrap_or(&nothing);
     making.stop_services(new, old);
     making.modules(new);
+    making.changes.extend(taken.before.iter().cloned());
     making.files(new, old);
     making.settings(new, false);
     // Rules name interfaces, and do not need them: what appears later is closed from its first packet on.
     if rules.0 != rules.1 || !inventory.table {
         making.changes.push(Change::Rules { from: rules.0.filter(|_| inventory.table), to: rules.1 });
     }
+    making.changes.extend(taken.after.iter().cloned());
     making.take_away(new, old);
     making.devices(new);
     making.settings(new, true);
@@ -124,14 +136,21 @@ impl Making<'_> {
             let file = self.inventory.files.get(path)?;
             super::block_of(&String::from_utf8_lossy(&file.bytes))
         };
-        let mut blocks = Vec::new();
-        for path in new.blocks.keys().chain(old.blocks.keys().filter(|path| !new.blocks.contains_key(*path))) {
-            let (from, to) = (block(path), new.blocks.get(path).cloned());
+        for path in [INTERFACES.to_owned()] {
+            let (from, to) = (block(&path), self.source_line(new));
             if from != to {
-                blocks.push(Change::Block { path: path.clone(), from, to });
+                self.changes.push(Change::Block { path, from, to });
             }
         }
-        self.changes.extend(blocks);
+    }
+
+    /// The line by which our interfaces are read, where nobody else's does it.
+    fn source_line(&self, new: &Wanted) -> Option<String> {
+        new.files.get(OUR_INTERFACES)?;
+        let file = self.inventory.files.get(INTERFACES);
+        let text = file.map(|file| String::from_utf8_lossy(&file.bytes).into_owned()).unwrap_or_default();
+        let others = super::with_block(&text, None);
+        (!super::foreign::reads(&others, OUR_INTERFACES)).then(|| format!("source {OUR_INTERFACES}\n"))
     }
 
     /// Settings of the box, or those of interfaces, which come when these are there.

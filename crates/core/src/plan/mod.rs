@@ -7,13 +7,15 @@ mod block;
 mod change;
 pub mod closing;
 mod diff;
+mod foreign;
 mod guard;
 mod inventory;
 mod wanted;
 
 pub use block::{BEGIN, END, block_of, with_block};
 pub use change::{Change, FileState, Plan};
-pub use diff::{Obstacle, diff};
+pub use diff::{Obstacle, Taken, diff};
+pub use foreign::{DIRS, FILES, Foreign, ForeignTable, SERVICES, Seen, foreign};
 pub use guard::reaches;
 pub use inventory::{Inventory, Link, ServiceState};
 pub use wanted::{BOOT_SERVICE, INTERFACES, Interest, Wanted, WantedService, setting, wanted};

@@ -12,6 +12,8 @@ use crate::ruleset::Ruleset;
 
 /// Where interfaces are described that others wrote.
 pub const INTERFACES: &str = "/etc/network/interfaces";
+/// Where ours are.
+pub const OUR_INTERFACES: &str = "/etc/network/interfaces.d/segwall";
 /// Our boot service.
 pub const BOOT_SERVICE: &str = "segwall";
 
@@ -20,8 +22,6 @@ pub const BOOT_SERVICE: &str = "segwall";
 pub struct Wanted {
     /// Files of ours.
     pub files: BTreeMap<String, FileState>,
-    /// Our lines in files of others.
-    pub blocks: BTreeMap<String, String>,
     /// Kernel modules.
     pub modules: Vec<String>,
     /// VLAN devices: name, trunk, id; in the policy's order.
@@ -67,7 +67,7 @@ pub struct Interest {
 impl Interest {
     /// Adds what one generation is about.
     pub fn add(&mut self, wanted: &Wanted) {
-        self.files.extend(wanted.files.keys().chain(wanted.blocks.keys()).cloned());
+        self.files.extend(wanted.files.keys().cloned());
         self.files.insert(INTERFACES.to_owned());
         self.sysctls.extend(wanted.sysctls.iter().map(|(key, _)| key.clone()));
         self.sysctls.extend([FORWARD_V4, FORWARD_V6].map(str::to_owned));

@@ -11,9 +11,36 @@ use super::literals::is_domain;
 /// A DHCP option holds at most so many bytes (RFC 2132 2).
 pub const OPTION_BYTES_MAX: usize = 255;
 
+/// How a server may be told an option, whose bytes are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// IPv4 addresses.
+    Addresses,
+    /// Characters, none of which is a control character.
+    Text,
+    /// Domain names.
+    Domains,
+    /// Anything.
+    Bytes,
+}
+
+/// The form of an option.
+#[must_use]
+pub fn form(number: u8) -> Form {
+    match kind(number) {
+        Kind::Address | Kind::Addresses | Kind::AddressPairs => Form::Addresses,
+        Kind::Text => Form::Text,
+        Kind::Domains => Form::Domains,
+        Kind::Number(_) | Kind::Numbers | Kind::Offset | Kind::Flag | Kind::Routes | Kind::Bytes => Form::Bytes,
+    }
+}
+
 /// What an option holds.
 enum Kind {
+    /// Nothing but text: `0x` has no meaning in it.
     Text,
+    /// Text or bytes: what nobody defined, or everybody differently.
+    Bytes,
     /// One IPv4 address.
     Address,
     /// One or more.
@@ -47,17 +74,23 @@ fn kind(number: u8) -> Kind {
         19 | 20 | 27 | 29..=31 | 34 | 36 | 39 | 116 => Kind::Flag,
         119 => Kind::Domains,
         121 | 249 => Kind::Routes,
-        _ => Kind::Text,
+        12 | 14 | 15 | 17 | 18 | 40 | 47 | 64 | 66 | 67 | 100 | 101 | 209 | 210 => Kind::Text,
+        _ => Kind::Bytes,
     }
 }
 
 /// The bytes of an option, or what a text for it looks like.
 ///
-/// `0x` before hexadecimal digits gives the bytes of any option.
+/// `0x` before hexadecimal digits gives the bytes themselves.
 pub fn encode(number: u8, text: &str) -> Result<Vec<u8>, String> {
-    let bytes = match text.strip_prefix("0x") {
-        Some(digits) => hexadecimal(digits).ok_or("an even number of hexadecimal digits behind 0x"),
-        None => of_kind(&kind(number), text),
+    let kind = kind(number);
+    let hexadecimal = text.strip_prefix("0x").filter(|_| !matches!(kind, Kind::Text | Kind::Domains));
+    let bytes = match hexadecimal {
+        Some(digits) => self::hexadecimal(digits)
+            .filter(|bytes| form(number) != Form::Addresses || bytes.len() % 4 == 0)
+            .filter(|bytes| bytes.len() > 1 || !TWO_BYTES_MIN.contains(&number))
+            .ok_or("an even number of hexadecimal digits behind 0x, of whole addresses where it holds these"),
+        None => of_kind(&kind, text),
     }?;
     if (1..=OPTION_BYTES_MAX).contains(&bytes.len()) {
         return Ok(bytes);
@@ -65,12 +98,15 @@ pub fn encode(number: u8, text: &str) -> Result<Vec<u8>, String> {
     Err(format!("1 to {OPTION_BYTES_MAX} bytes"))
 }
 
+/// A single byte in these means nothing, and dnsmasq takes none.
+const TWO_BYTES_MIN: [u8; 2] = [43, 81];
+
 fn of_kind(kind: &Kind, text: &str) -> Result<Vec<u8>, &'static str> {
     let list = || text.split(',').map(str::trim);
     let addresses = || list().map(|part| part.parse().ok()).collect::<Option<Vec<Ipv4Addr>>>();
     let octets = |found: Vec<Ipv4Addr>| found.iter().flat_map(Ipv4Addr::octets).collect();
     match kind {
-        Kind::Text => Ok(text.as_bytes().to_vec()),
+        Kind::Text | Kind::Bytes => Ok(text.as_bytes().to_vec()),
         Kind::Address => addresses().filter(|found| found.len() == 1).map(octets).ok_or("an IPv4 address"),
         Kind::Addresses => addresses().map(octets).ok_or("IPv4 addresses, with commas between them"),
         Kind::AddressPairs => {
@@ -132,9 +168,7 @@ fn domain(name: &str) -> Option<Vec<u8>> {
 fn route(pair: &[&str]) -> Option<Vec<u8>> {
     let [network, router] = pair else { return None };
     let network: AddrRange = network.contains('/').then(|| network.parse().ok()).flatten()?;
-    let (std::net::IpAddr::V4(first), router) = (network.first(), router.parse::<Ipv4Addr>().ok()?) else {
-        return None;
-    };
+    let (std::net::IpAddr::V4(first), router) = (network.first(), router.parse::<Ipv4Addr>().ok()?) else { return None };
     let len = network.prefix_len()?;
     let significant = usize::from(len.div_ceil(8));
     let mut bytes = vec![len];
@@ -157,7 +191,11 @@ mod tests {
             (2, "-3600", vec![0xff, 0xff, 0xf1, 0xf0]),
             (43, "0x0104c0A80001", vec![1, 4, 192, 168, 0, 1]),
             (119, "a.example,b.", vec![1, b'a', 7, b'e', b'x', b'a', b'm', b'p', b'l', b'e', 0, 1, b'b', 0]),
-            (121, "10.0.0.0/8,192.168.1.2,0.0.0.0/0,192.168.1.1", vec![8, 10, 192, 168, 1, 2, 0, 192, 168, 1, 1]),
+            (121, "10.0.0.0/8,192.168.1.2,0.0.0.0/0,192.168.1.1", vec![
+                8, 10, 192, 168, 1, 2, 0, 192, 168, 1, 1,
+            ]),
+            (66, "0x31", b"0x31".to_vec()),
+            (224, "0x31", vec![0x31]),
             (252, "http://wpad/a,b\"c\\", b"http://wpad/a,b\"c\\".to_vec()),
         ] {
             assert_eq!(encode(number, text), Ok(bytes), "option {number} = {text}");
@@ -177,6 +215,8 @@ mod tests {
             (121, "10.0.0.1,192.168.1.2"),
             (33, "10.0.0.1"),
             (60, ""),
+            (150, "0x0a00"),
+            (43, "0x01"),
         ] {
             assert!(encode(number, text).is_err(), "option {number} = {text}");
         }

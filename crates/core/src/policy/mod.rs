@@ -3,6 +3,7 @@
 //! Passes in order, each skipping what an earlier one found broken: syntax, names, interfaces and networks, hosts and
 //! sets, DHCP, groups and services, rules. A place that is broken is reported once; whatever names it stays silent.
 
+mod closed;
 pub mod codes;
 pub mod dhcp_option;
 mod ends;

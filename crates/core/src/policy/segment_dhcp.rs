@@ -203,8 +203,7 @@ fn options(table: &Table<'_>, faults: &mut Faults<'_>) -> BTreeMap<u8, String> {
         let Some(text) = text else { continue };
         if let Err(wanted) = dhcp_option::encode(number, &text) {
             let message = format!("`{}` cannot be the value of option {number}", shorten(&text));
-            let help = format!("{wanted}; or the bytes themselves, as \"0x...\"");
-            faults.error(codes::DHCP_OPTION, span_of(entry.value), message, "", help);
+            faults.error(codes::DHCP_OPTION, span_of(entry.value), message, "", wanted);
             continue;
         }
         options.insert(number, text);

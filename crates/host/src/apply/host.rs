@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use segwall_core::plan::{Change, FileState, Interest, Inventory};
+use segwall_core::plan::{Change, FileState, Interest, Inventory, Seen};
 use serde::{Deserialize, Serialize};
 
 use super::Compiled;
@@ -124,6 +124,11 @@ pub trait Host {
     /// # Errors
     /// When the kernel does not tell; lesser holes are in the inventory.
     fn inventory(&mut self, interest: &Interest) -> Result<Inventory, HostError>;
+    /// What others set up where a generation is to rule.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    fn seen(&mut self) -> Result<Seen, HostError>;
     /// Reaches the state a change names; it may be reached already. Files, blocks and rules are not asked for here.
     ///
     /// # Errors

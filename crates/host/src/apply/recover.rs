@@ -125,6 +125,7 @@ fn comes_from_disk(change: &Change) -> bool {
         | Change::Route { .. }
         | Change::Ifup { .. }
         | Change::Rules { .. }
+        | Change::Table { .. }
         | Change::Running { .. }
         | Change::Renew { .. } => false,
     }
@@ -179,6 +180,7 @@ pub(super) fn perform(host: &mut impl Host, change: &Change, known: &mut Known) 
         | Change::Route { .. }
         | Change::Ifup { .. }
         | Change::Sysctl { .. }
+        | Change::Table { .. }
         | Change::Enabled { .. }
         | Change::Running { .. }
         | Change::Renew { .. } => host.change(change),

@@ -1,6 +1,6 @@
 //! Forward: plan, journal, steps, proof, and then either it is kept or somebody has to confirm it.
 
-use segwall_core::plan::{Interest, Obstacle, Plan, diff};
+use segwall_core::plan::{Change, Foreign, Interest, Obstacle, Plan, Taken, diff, foreign};
 use thiserror::Error;
 
 use super::generation::{Candidate, Compiled, Outcome};
@@ -20,6 +20,8 @@ pub struct Request {
     pub console: Option<String>,
     /// Undetermined because of other programs' tables is good enough.
     pub allow_unproved: bool,
+    /// What others set up where the generation is to rule is retired.
+    pub take_over: bool,
 }
 
 /// How an apply ended that did not fail.
@@ -90,13 +92,15 @@ pub struct Planned {
     pub obstacles: Vec<Obstacle>,
     /// The generation that holds.
     pub previous: Option<u64>,
+    /// What others set up where this generation is to rule.
+    pub foreign: Vec<Foreign>,
 }
 
 /// Makes the plan from what holds to a compiled policy.
 ///
 /// # Errors
 /// When the box does not tell what is on it.
-pub fn plan(host: &mut impl Host, compiled: &Compiled) -> Result<Planned, HostError> {
+pub fn plan(host: &mut impl Host, compiled: &Compiled, take_over: bool) -> Result<Planned, HostError> {
     let previous = Store::confirmed(host)?;
     let old = previous.map(|number| Store::compiled(host, number)).transpose()?;
     let mut interest = Interest::default();
@@ -110,8 +114,16 @@ pub fn plan(host: &mut impl Host, compiled: &Compiled) -> Result<Planned, HostEr
         None => false,
     };
     let to = if same { previous } else { Some(compiled.number) };
-    let (plan, obstacles) = diff(&compiled.wanted, old.as_ref().map(|old| &old.wanted), &inventory, (previous, to));
-    Ok(Planned { plan, obstacles, previous })
+    let foreign = foreign(&compiled.wanted, &host.seen()?);
+    let taken = if take_over { taken(&foreign) } else { Taken::default() };
+    let (plan, obstacles) =
+        diff(&compiled.wanted, old.as_ref().map(|old| &old.wanted), &inventory, (previous, to), &taken);
+    Ok(Planned { plan, obstacles, previous, foreign })
+}
+
+fn taken(foreign: &[Foreign]) -> Taken {
+    let all = |list: fn(&Foreign) -> &Vec<Change>| foreign.iter().flat_map(list).cloned().collect();
+    Taken { before: all(|one| &one.before), after: all(|one| &one.after) }
 }
 
 fn holds(host: &mut impl Host, rules: &Compiled) -> Result<bool, HostError> {
@@ -170,7 +182,7 @@ enum Prepared {
 fn prepared(host: &mut impl Host, request: &Request, number: u64) -> Result<Prepared, ApplyError> {
     let before = ApplyError::Before;
     let compiled = Store::compiled(host, number).map_err(before)?;
-    let Planned { plan, obstacles, previous } = plan(host, &compiled).map_err(before)?;
+    let Planned { plan, obstacles, previous, .. } = plan(host, &compiled, request.take_over).map_err(before)?;
     if !obstacles.is_empty() {
         return Err(ApplyError::Obstacles { obstacles });
     }

@@ -26,6 +26,7 @@ impl Linux {
             Change::Route { to, via, link, present } => network::route(to.0, *via, link, *present),
             Change::Ifup { link, up } => ifup(link, *up),
             Change::Sysctl { key, to, .. } => network::setting(key, to),
+            Change::Table { table, present } => self.table(table, *present),
             Change::Enabled { service, enabled } => self.init.enable(&self.root, service, *enabled),
             Change::Running { service, running } => self.init.run(&self.root, service, *running),
             Change::Renew { service } => self.init.renew(&self.root, service),

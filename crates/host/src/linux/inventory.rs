@@ -24,8 +24,15 @@ impl Linux {
             }
         }
         for key in &interest.sysctls {
-            if let Some(value) = sysctl::get(key) {
-                inventory.sysctls.insert(key.clone(), value);
+            match sysctl::get(key) {
+                Some(value) if sysctl::is_writable(key) => {
+                    inventory.sysctls.insert(key.clone(), value);
+                }
+                // In a container the machine outside decides some of them.
+                Some(value) => inventory
+                    .holes
+                    .push(format!("the kernel does not let {} be set here; it stays {value}", key.replace('/', "."))),
+                None => {}
             }
         }
         for name in &interest.services {

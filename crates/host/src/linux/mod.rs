@@ -12,6 +12,7 @@ mod network;
 mod prove;
 mod rules;
 mod run;
+mod seen;
 mod services;
 pub mod session;
 mod validate;
@@ -21,7 +22,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use segwall_core::emit::Facts;
-use segwall_core::plan::{Change, FileState, Interest, Inventory};
+use segwall_core::plan::{Change, FileState, Interest, Inventory, Seen};
 use segwall_core::ruleset::At;
 
 pub use closing::CLOSED_MAX;
@@ -154,6 +155,10 @@ impl Host for Linux {
 
     fn inventory(&mut self, interest: &Interest) -> Result<Inventory, HostError> {
         self.look(interest)
+    }
+
+    fn seen(&mut self) -> Result<Seen, HostError> {
+        self.others_traces()
     }
 
     fn change(&mut self, change: &Change) -> Result<(), HostError> {

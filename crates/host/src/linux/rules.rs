@@ -117,7 +117,7 @@ impl Linux {
         Ok(list.lines().any(|seen| seen.trim() == line))
     }
 
-    fn nft_load(&self, text: &str) -> Result<(), NftError> {
+    pub(super) fn nft_load(&self, text: &str) -> Result<(), NftError> {
         let here = here()?;
         Nft::find()?.load(&here, text)
     }

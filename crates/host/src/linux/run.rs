@@ -1,7 +1,7 @@
 //! Programs of the box, each within a bound of time: what hangs does not hang us.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -44,21 +44,53 @@ pub(super) enum Overdue {
 
 /// Runs a program. What it said is read from a file: a daemon that it left behind keeps no pipe of ours open.
 pub(super) fn run(program: &str, args: &[&str], bound: Duration, overdue: Overdue) -> Result<Ran, HostError> {
+    run_limited(program, args, None, bound, overdue, OUTPUT_BYTES_MAX)
+}
+
+/// As [`run`], with a text on its standard input.
+pub(super) fn run_with(
+    program: &str,
+    args: &[&str],
+    input: &str,
+    bound: Duration,
+    overdue: Overdue,
+) -> Result<Ran, HostError> {
+    run_limited(program, args, Some(input), bound, overdue, OUTPUT_BYTES_MAX)
+}
+
+/// All that a program says, where it succeeds.
+pub(super) fn output(program: &str, args: &[&str], bound: Duration) -> Result<Option<String>, HostError> {
+    let ran = run_limited(program, args, None, bound, Overdue::Kill, u64::MAX)?;
+    Ok(ran.ok().then(|| ran.said + "\n"))
+}
+
+fn run_limited(
+    program: &str,
+    args: &[&str],
+    input: Option<&str>,
+    bound: Duration,
+    overdue: Overdue,
+    output_max: u64,
+) -> Result<Ran, HostError> {
     let doing = || format!("run `{}`", [&[program], args].concat().join(" "));
     let path = exec::find(program).ok_or_else(|| HostError::new(doing(), format!("{program} is not installed")))?;
     let mut output = exec::memory_file("segwall-output").map_err(|error| HostError::new(doing(), error))?;
     let stream = |file: &File| file.try_clone().map(Stdio::from);
     let (out, err) =
         stream(&output).and_then(|out| Ok((out, stream(&output)?))).map_err(|error| HostError::new(doing(), error))?;
+    let stdin = match input {
+        None => Stdio::null(),
+        Some(text) => {
+            let file = exec::memory_file("segwall-input").and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.rewind()?;
+                Ok(file)
+            });
+            Stdio::from(file.map_err(|error| HostError::new(doing(), error))?)
+        }
+    };
     let mut command = Command::new(path);
-    command
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(out)
-        .stderr(err)
-        .env("LC_ALL", "C")
-        .env("PATH", PATH)
-        .process_group(0);
+    command.args(args).stdin(stdin).stdout(out).stderr(err).env("LC_ALL", "C").env("PATH", PATH).process_group(0);
     if overdue == Overdue::Kill {
         exec::die_with_us(&mut command);
     }
@@ -66,7 +98,7 @@ pub(super) fn run(program: &str, args: &[&str], bound: Duration, overdue: Overdu
     let status = wait(&mut child, bound, overdue).map_err(|error| HostError::new(doing(), error))?;
     let mut said = Vec::new();
     // What it said is a comfort; without it the exit code still counts.
-    let _ = output.rewind().and_then(|()| (&mut output).take(OUTPUT_BYTES_MAX).read_to_end(&mut said));
+    let _ = output.rewind().and_then(|()| (&mut output).take(output_max).read_to_end(&mut said));
     Ok(Ran { status, said: String::from_utf8_lossy(&said).trim().to_owned() })
 }
 

@@ -60,6 +60,13 @@ impl Disk {
         Self { names_on_disk: names.clone(), names, contents, pending: Vec::new() }
     }
 
+    pub(super) fn add(&mut self, path: &str, file: FileState) {
+        let inode = self.contents.len();
+        self.contents.push(Content { now: file.clone(), synced: Some(file) });
+        self.names.insert(path.to_owned(), inode);
+        self.names_on_disk.insert(path.to_owned(), inode);
+    }
+
     pub(super) fn files(&self) -> BTreeMap<String, FileState> {
         self.names.iter().map(|(path, inode)| (path.clone(), self.contents[*inode].now.clone())).collect()
     }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use segwall_core::plan::{Change, FORWARD_V4, FORWARD_V6, FileState, Interest, Inventory, Link, ServiceState};
+use segwall_core::plan::{
+    Change, FORWARD_V4, FORWARD_V6, FileState, ForeignTable, Interest, Inventory, Link, ServiceState,
+};
 use segwall_packetset::AddrRange;
 
 /// Interfaces, addresses, routes.
@@ -43,6 +45,8 @@ pub struct Kernel {
     pub modules: BTreeSet<String>,
     /// Services.
     pub services: BTreeMap<String, Service>,
+    /// Tables of others.
+    pub tables: Vec<ForeignTable>,
 }
 
 impl Kernel {
@@ -57,6 +61,7 @@ impl Kernel {
         self.spoilt = false;
         self.closing = false;
         self.net = Net::default();
+        self.tables.clear();
         self.sysctls.retain(|key, _| !key.contains("/conf/") || key == FORWARD_V6);
         for key in [FORWARD_V4, FORWARD_V6] {
             self.sysctls.insert(key.to_owned(), "0".to_owned());
@@ -74,14 +79,7 @@ impl Kernel {
 
     pub(super) fn inventory(&self, files: &BTreeMap<String, FileState>, interest: &Interest) -> Inventory {
         let asked = |path: &&String| interest.files.contains(*path);
-        let services = interest.services.iter().map(|name| {
-            let state = self.services.get(name).map_or_else(ServiceState::default, |service| ServiceState {
-                installed: true,
-                enabled: service.enabled,
-                running: service.running.is_some(),
-            });
-            (name.clone(), state)
-        });
+        let services: Vec<&str> = interest.services.iter().map(String::as_str).collect();
         Inventory {
             files: files
                 .iter()
@@ -92,10 +90,22 @@ impl Kernel {
             routes: self.net.routes.clone(),
             sysctls: self.sysctls.clone(),
             modules: self.modules.clone(),
-            services: services.collect(),
+            services: self.services_of(&services),
             table: self.rules.is_some(),
             holes: Vec::new(),
         }
+    }
+
+    pub(super) fn services_of(&self, names: &[&str]) -> BTreeMap<String, ServiceState> {
+        let state = |name: &&str| {
+            let state = self.services.get(*name).map_or_else(ServiceState::default, |service| ServiceState {
+                installed: true,
+                enabled: service.enabled,
+                running: service.running.is_some(),
+            });
+            ((*name).to_owned(), state)
+        };
+        names.iter().map(state).collect()
     }
 
     pub(super) fn change(&mut self, change: &Change, files: &BTreeMap<String, FileState>) {
@@ -138,6 +148,12 @@ impl Kernel {
             Change::Sysctl { key, .. } if of_absent(&self.net, key) => {}
             Change::Sysctl { key, to, .. } => {
                 self.sysctls.insert(key.clone(), to.clone());
+            }
+            Change::Table { table, present } => {
+                self.tables.retain(|one| (&one.family, &one.name) != (&table.family, &table.name));
+                if *present {
+                    self.tables.push(table.clone());
+                }
             }
             Change::Enabled { service, enabled } => {
                 if let Some(service) = self.services.get_mut(service) {

@@ -8,7 +8,7 @@ mod kernel;
 
 use std::collections::BTreeMap;
 
-use segwall_core::plan::{Change, FileState, Interest, Inventory};
+use segwall_core::plan::{Change, DIRS, FILES, FileState, Interest, Inventory, SERVICES, Seen};
 
 use crate::apply::{Clock, Compiled, Host, HostError, Manifest, Verdict};
 use disk::Disk;
@@ -103,6 +103,11 @@ impl Sim {
     #[must_use]
     pub fn files(&self) -> BTreeMap<String, FileState> {
         self.disk.files()
+    }
+
+    /// Puts a file on the disk.
+    pub fn add_file(&mut self, path: &str, file: FileState) {
+        self.disk.add(path, file);
     }
 
     /// Another process looks at the box; faults are over unless a new one is set.
@@ -256,6 +261,16 @@ impl Host for Sim {
 
     fn inventory(&mut self, interest: &Interest) -> Result<Inventory, HostError> {
         self.step("look at the box", false, |sim| Ok(sim.kernel.inventory(&sim.disk.files(), interest)))
+    }
+
+    fn seen(&mut self) -> Result<Seen, HostError> {
+        self.step("look for what others set up", false, |sim| {
+            let looked_at = |path: &String| {
+                FILES.contains(&path.as_str()) || DIRS.iter().any(|dir| path.starts_with(&format!("{dir}/")))
+            };
+            let files = sim.disk.files().into_iter().filter(|(path, _)| looked_at(path)).collect();
+            Ok(Seen { files, services: sim.kernel.services_of(&SERVICES), tables: sim.kernel.tables.clone() })
+        })
     }
 
     fn change(&mut self, change: &Change) -> Result<(), HostError> {

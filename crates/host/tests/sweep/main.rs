@@ -11,7 +11,7 @@ use segwall_core::plan::FileState;
 use segwall_host::apply::boot::{self, Booted};
 use segwall_host::apply::{Applied, ApplyError, Journal, Recovery, Scope, Store, apply, confirm, recover};
 use segwall_host::sim::{Fault, Sim};
-use world::{CLOSED, MOVED, OFFICE, fresh, request};
+use world::{CLOSED, MOVED, OFFICE, by_hand, fresh, request};
 
 /// What a box is, as words: everything but our own books.
 type State = BTreeMap<String, String>;
@@ -45,6 +45,7 @@ fn state(sim: &Sim) -> State {
         state
             .insert(format!("service {name}"), format!("{} {:?}", service.enabled, service.running.as_ref().map(read)));
     }
+    state.insert("tables of others".to_owned(), format!("{:?}", kernel.tables));
     // A module that is loaded does no harm, and is not unloaded: it is left out.
     state
 }
@@ -78,6 +79,7 @@ fn cases() -> Vec<Case> {
     vec![
         Case { name: "the first on a fresh box", before: fresh(false, 1), policy: OFFICE },
         Case { name: "the first on a box that forwards", before: fresh(true, 2), policy: OFFICE },
+        Case { name: "over what was set up by hand", before: by_hand(4), policy: OFFICE },
         Case { name: "another network", before: office(), policy: MOVED },
         Case { name: "less", before: office(), policy: CLOSED },
         Case { name: "more", before: applied(fresh(false, 3), CLOSED), policy: OFFICE },

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 use segwall_core::emit::{Artifact, Bundle, Target, nft};
-use segwall_core::plan::{FileState, INTERFACES, Link, Wanted, wanted};
+use segwall_core::plan::{FileState, ForeignTable, INTERFACES, Link, Wanted, wanted};
 use segwall_core::policy::{Context, load};
 use segwall_core::ruleset::{At, lower};
 use segwall_core::source::Source;
@@ -93,8 +93,7 @@ pub fn compiled(text: &str) -> Compiled {
         artifacts.push(artifact(Target::Dnsmasq, OUR_DNSMASQ, text.to_owned()));
     }
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut wanted = wanted(&policy, &ruleset, &Bundle { artifacts });
-    wanted.blocks.insert(INTERFACES.to_owned(), "source /etc/network/interfaces.d/segwall\n".to_owned());
+    let wanted = wanted(&policy, &ruleset, &Bundle { artifacts });
     Compiled { number: 0, wanted, ruleset, program }
 }
 
@@ -152,6 +151,27 @@ pub fn fresh(forwards: bool, seed: u64) -> Sim {
     sim
 }
 
+/// A box that was set up by hand: its own rules, a stanza, a DHCP server, forwarding at boot.
+pub fn by_hand(seed: u64) -> Sim {
+    let mut sim = fresh(true, seed);
+    let table = ForeignTable {
+        family: "ip".to_owned(),
+        name: "filter".to_owned(),
+        iptables: true,
+        text: "*filter\nCOMMIT\n".to_owned(),
+    };
+    sim.kernel.tables.push(table);
+    let running = Service { enabled: true, running: Some(BTreeMap::new()), ..Service::default() };
+    sim.kernel.services.insert("dhcpd".to_owned(), running.clone());
+    sim.kernel.services.insert("iptables".to_owned(), Service { running: None, ..running });
+    sim.add_file(
+        INTERFACES,
+        file("auto lo\niface lo inet loopback\nauto eth0.10\niface eth0.10 inet static\n    address 192.168.10.1\n"),
+    );
+    sim.add_file("/etc/sysctl.conf", file("net.ipv4.ip_forward = 1\n"));
+    sim
+}
+
 pub fn request(text: &str, confirm_within_ms: Option<u64>) -> Request {
     let manifest = Manifest {
         number: 0,
@@ -166,5 +186,5 @@ pub fn request(text: &str, confirm_within_ms: Option<u64>) -> Request {
         outcome: Outcome::Open,
     };
     let candidate = Candidate { policy: text.to_owned(), manifest };
-    Request { candidate, confirm_within_ms, console: None, allow_unproved: false }
+    Request { candidate, confirm_within_ms, console: None, allow_unproved: false, take_over: true }
 }

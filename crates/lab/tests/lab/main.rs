@@ -17,6 +17,7 @@ mod mutations;
 #[path = "../../../host/tests/kernel/net.rs"]
 mod net;
 mod proved;
+mod unsure;
 mod update;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     if std::env::var_os(kill::CHILD).is_some() {
         return kill::until_killed();
     }
-    let inside: Vec<Case> = [examples::ALL, update::ALL, agree::ALL, proved::ALL, mutations::ALL, large::ALL].concat();
+    let inside: Vec<Case> =
+        [examples::ALL, update::ALL, agree::ALL, proved::ALL, unsure::ALL, mutations::ALL, large::ALL].concat();
     harness::run(kill::ALL, || segwall_lab::isolate().map(drop), &inside)
 }

@@ -5,11 +5,10 @@ use segwall_packetset::{Field, GaveUp, Point, Set, Space};
 use super::intent::{Intent, intent, not_local};
 use super::nat;
 use super::ordinary::ordinary;
-use super::rates::{alike, lowest_terms, rate_of, words};
 use super::treatment::Treatment;
 use super::witness::{Witness, witness};
 use crate::netfilter::meaning::{self, Hooked, Options, Rates, RuleAt};
-use crate::netfilter::{Hook, Program, Rate, Reject};
+use crate::netfilter::{Hook, Program, Reject};
 use crate::ruleset::{ACCEPT_LOG_GROUP, At, Reason, Ruleset};
 
 /// What a proof found.
@@ -135,15 +134,16 @@ impl<'a> Comparison<'a> {
         for (_, _, set) in &want.limited {
             limited = self.space.union(limited, *set)?;
         }
-        let known = self.rates(&want, &over)?;
+        let known = self.rates(&want, &over, within.as_ref())?;
         self.verdicts(&want, want.accept, &over, known)?;
         if let Some(within) = &within {
             let accept = self.space.union(want.accept, limited)?;
             // Whatever the limits are: there is room in all of them when the first packet comes.
             self.verdicts(&want, accept, within, true)?;
+            self.rejects(&want, within)?;
         }
         self.rejects(&want, &over)?;
-        self.logs(&want, &over)
+        self.logs(&want, &over, within.as_ref())
     }
 
     fn walk(&mut self, want: &Intent, rates: Rates) -> Result<Hooked, GaveUp> {
@@ -172,89 +172,10 @@ impl<'a> Comparison<'a> {
                 continue;
             }
             if !self.doubt(unsure, found)? {
-                self.doubts.push(format!("a limit at the {} hook is none of the policy's", self.hook.word()));
+                self.doubt_limits();
             }
         }
         Ok(())
-    }
-
-    /// Whether the limits that decide about accepting are exactly the policy's, by value and by what they hold for.
-    fn rates(&mut self, want: &Intent, found: &Hooked) -> Result<bool, GaveUp> {
-        // One bucket is one rule, however often it is jumped to, or all rules that name it; for each source it is a rule for
-        // each family.
-        let mut buckets: Vec<(RuleAt, Rate, Set)> = Vec::new();
-        for one in found.rates.iter().filter(|one| one.decides) {
-            let reached = self.space.intersect(one.reached, want.possible)?;
-            if reached.is_empty() {
-                continue;
-            }
-            let rate = one.rate.clone();
-            // iptables and ip6tables cannot share a bucket: what is one limit in the policy is one for each of them.
-            let same = |at: &RuleAt, known: &Rate| {
-                let of_each_source = !rate.by.is_empty() && RuleAt { rule: 0, ..*at } == RuleAt { rule: 0, ..one.at };
-                let chain = |at: &RuleAt| &self.programs[at.program].tables[at.table].chains[at.chain].name;
-                let of_each_family = at.program != one.at.program && chain(at) == chain(&one.at);
-                let of_one_name = rate.shared.is_some()
-                    && known.shared == rate.shared
-                    && (at.program, at.table) == (one.at.program, one.at.table);
-                *at == one.at || of_one_name || (alike(known, &rate) && (of_each_source || of_each_family))
-            };
-            match buckets.iter_mut().find(|(at, known, _)| same(at, known)) {
-                Some((_, _, set)) => *set = self.space.union(*set, reached)?,
-                None => buckets.push((one.at, rate, reached)),
-            }
-        }
-        let mut theirs: Vec<(Rate, Set)> = buckets.into_iter().map(|(_, rate, set)| (rate, set)).collect();
-        let mut ours: Vec<(Rate, Set)> = want
-            .limited
-            .iter()
-            .filter(|(_, _, set)| !set.is_empty())
-            .map(|(_, limit, set)| (rate_of(limit), *set))
-            .collect();
-        for list in [&mut ours, &mut theirs] {
-            for (rate, _) in list.iter_mut() {
-                *rate = Rate { shared: None, ..lowest_terms(rate) };
-            }
-            list.sort();
-        }
-        if self.same_rates(&ours, &theirs)? {
-            return Ok(true);
-        }
-        for (rate, set) in ours.iter().filter(|one| !theirs.contains(one)) {
-            let within = format!("accept within {}", words(rate));
-            let Some((_, same)) = theirs.iter().find(|(other, _)| other == rate) else {
-                self.refute(*set, &within, "no such limit", Treatment::Limit)?;
-                continue;
-            };
-            let less = self.space.minus(*set, *same)?;
-            self.refute(less, &within, "not within this limit", Treatment::Limit)?;
-            let more = self.space.minus(*same, *set)?;
-            self.refute(more, "not within this limit", &within, Treatment::Limit)?;
-        }
-        Ok(false)
-    }
-
-    fn same_rates(&mut self, ours: &[(Rate, Set)], theirs: &[(Rate, Set)]) -> Result<bool, GaveUp> {
-        if ours == theirs {
-            return Ok(true);
-        }
-        // Sets that differ may have been sorted otherwise: each of ours has to be one of theirs.
-        let mut left: Vec<&(Rate, Set)> = theirs.iter().collect();
-        for (rate, set) in ours {
-            let mut same = None;
-            for (at, (other, theirs)) in left.iter().enumerate() {
-                if rate == other {
-                    let differs = self.space.symmetric_difference(*set, *theirs)?;
-                    if self.real(differs)?.is_empty() {
-                        same = Some(at);
-                        break;
-                    }
-                }
-            }
-            let Some(at) = same else { return Ok(false) };
-            left.swap_remove(at);
-        }
-        Ok(left.is_empty())
     }
 
     fn rejects(&mut self, want: &Intent, found: &Hooked) -> Result<(), GaveUp> {
@@ -295,20 +216,34 @@ impl<'a> Comparison<'a> {
         )
     }
 
-    /// Accepted connections that are written down are those that the policy writes down.
-    fn logs(&mut self, want: &Intent, found: &Hooked) -> Result<(), GaveUp> {
+    /// Accepted connections that are written down are those that the policy writes down: all of them, whether limits
+    /// are used up or not.
+    fn logs(&mut self, want: &Intent, over: &Hooked, within: Option<&Hooked>) -> Result<(), GaveUp> {
+        let logged = self.logged(want, over)?;
+        let always = match within {
+            Some(within) => {
+                let logged_within = self.logged(want, within)?;
+                self.space.intersect(logged, logged_within)?
+            }
+            None => logged,
+        };
+        let less = self.space.minus(want.logged, always)?;
+        // What does not pass is a difference of its own.
+        let less = self.space.intersect(less, over.may_accept)?;
+        self.refute(less, "accept, written down", "accept, not written down", Treatment::Unwritten)?;
+        let more = self.space.minus(logged, want.logged)?;
+        self.refute_unless_open(more, over, "accept, not written down", "accept, written down", Treatment::Written)?;
+        self.doubt(want.logged, over).map(drop)
+    }
+
+    /// Accepted connections that may be written down.
+    fn logged(&mut self, want: &Intent, found: &Hooked) -> Result<Set, GaveUp> {
         let mut logged = Set::EMPTY;
         for one in found.logs.iter().filter(|one| one.log.group == Some(ACCEPT_LOG_GROUP)) {
             let set = self.space.intersect(one.reached, want.accept)?;
             logged = self.space.union(logged, set)?;
         }
-        let less = self.space.minus(want.logged, logged)?;
-        // What does not pass is a difference of its own.
-        let less = self.space.intersect(less, found.may_accept)?;
-        self.refute(less, "accept, written down", "accept, not written down", Treatment::Unwritten)?;
-        let more = self.space.minus(logged, want.logged)?;
-        self.refute_unless_open(more, found, "accept, not written down", "accept, written down", Treatment::Written)?;
-        self.doubt(want.logged, found).map(drop)
+        Ok(logged)
     }
 
     /// Names what is not decided about packets of the set, and whether there is anything.
@@ -325,7 +260,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// What may happen is sure to happen only where nothing is open.
-    fn refute_unless_open(
+    pub(super) fn refute_unless_open(
         &mut self,
         set: Set,
         found: &Hooked,

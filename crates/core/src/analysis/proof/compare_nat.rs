@@ -15,9 +15,20 @@ use crate::netfilter::{Hook, NatKind};
 impl Comparison<'_> {
     pub(super) fn translations(&mut self) -> Result<(), GaveUp> {
         self.destinations()?;
+        self.related()?;
         self.hook = Hook::Postrouting;
         self.sources()?;
+        self.related()?;
         self.nowhere_else()
+    }
+
+    /// No policy tells related connections from others.
+    fn related(&mut self) -> Result<(), GaveUp> {
+        if !meaning::translates_related_alike(self.space, self.programs, self.hook)? {
+            let hook = self.hook.word();
+            self.doubts.push(format!("related connections are translated otherwise than new ones at the {hook} hook"));
+        }
+        Ok(())
     }
 
     /// Nothing of ours translates what the box sends before it leaves, nor what reaches it.

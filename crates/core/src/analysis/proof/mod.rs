@@ -9,6 +9,7 @@
 
 pub(super) mod boxes;
 mod compare;
+mod compare_limits;
 mod compare_nat;
 mod intent;
 mod nat;

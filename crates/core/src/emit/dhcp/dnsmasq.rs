@@ -4,7 +4,7 @@
 //! resolver, and the resolver sees only the segments that were given it.
 
 use std::fmt::Write;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use segwall_packetset::AddrRange;
 
@@ -12,6 +12,7 @@ use super::scope::{Reservation, Scope4, Scope6};
 use super::{Mode6, STATE_DIR, resolves_for, scopes4, scopes6};
 use crate::emit::bundle::{Artifact, Input, Target};
 use crate::emit::head;
+use crate::policy::dhcp_option::{self, Form};
 use crate::policy::{DhcpKind, Policy, Segment};
 
 /// DHCP and router advertisements.
@@ -107,11 +108,47 @@ fn scope4(text: &mut String, scope: &Scope4<'_>) {
         };
         let _ = writeln!(text, "dhcp-range=set:{tag},{first},{last},{mask},{}", scope.lease_s);
         for (number, bytes) in &subnet.options {
-            // Bytes, not words: dnsmasq takes a text for an address where it looks like one.
-            let _ = writeln!(text, "dhcp-option=tag:{tag},{number},{}", super::hexadecimal(bytes));
+            let _ = writeln!(text, "dhcp-option=tag:{tag},{number},{}", option(*number, bytes));
         }
         subnet.reservations.iter().for_each(|host| reservation(text, host));
     }
+}
+
+/// An option's value. Bytes where dnsmasq takes them; elsewhere it has a form of its own for what it knows, and without
+/// quotes it takes a text for an address or a number where it looks like one.
+fn option(number: u8, bytes: &[u8]) -> String {
+    match (dhcp_option::form(number), bytes) {
+        (Form::Addresses, _) => {
+            let addresses = bytes.chunks_exact(4).map(|part| Ipv4Addr::new(part[0], part[1], part[2], part[3]).to_string());
+            addresses.collect::<Vec<_>>().join(",")
+        }
+        (Form::Text, _) => quoted(&String::from_utf8_lossy(bytes)),
+        (Form::Domains, _) => domains(bytes).join(","),
+        // One byte is a number: two digits would be taken for a decimal one.
+        (Form::Bytes, [byte]) => byte.to_string(),
+        (Form::Bytes, _) => super::hexadecimal(bytes),
+    }
+}
+
+/// Between quotes a comma is a comma and `#` begins no comment.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// Names as people write them, of uncompressed labels.
+fn domains(mut bytes: &[u8]) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut labels: Vec<String> = Vec::new();
+    while let Some((len, rest)) = bytes.split_first() {
+        let (label, rest) = rest.split_at(usize::from(*len).min(rest.len()));
+        if label.is_empty() {
+            names.push(std::mem::take(&mut labels).join("."));
+        } else {
+            labels.push(String::from_utf8_lossy(label).into_owned());
+        }
+        bytes = rest;
+    }
+    names
 }
 
 fn scope6(text: &mut String, scope: &Scope6<'_>) {

@@ -109,11 +109,12 @@ pub(super) fn rate(name: &str, limit: &Limit) -> String {
         "-m hashlimit --hashlimit-upto {rate}/{unit} --hashlimit-burst {burst} --hashlimit-name {name}_{rate}_{unit}_{burst}"
     );
     if limit.by_source {
+        words.push_str(&format!(" --hashlimit-mode srcip --hashlimit-htable-max {LIMIT_SOURCES_MAX}"));
+    }
+    // What is not used for one unit of the rate is forgotten unless said otherwise: too soon for a larger burst.
+    if limit.by_source || burst > rate {
         let refill_s = (burst + 1) * unit_s / rate + unit_s;
-        words.push_str(&format!(
-            " --hashlimit-mode srcip --hashlimit-htable-max {LIMIT_SOURCES_MAX} --hashlimit-htable-expire {}",
-            refill_s.max(60) * 1000
-        ));
+        words.push_str(&format!(" --hashlimit-htable-expire {}", refill_s.max(60) * 1000));
     }
     words
 }

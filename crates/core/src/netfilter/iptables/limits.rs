@@ -14,6 +14,7 @@ const PER_SECOND_MAX: u64 = 10_000;
 /// As `hashlimit` counts since its second revision (`XT_HASHLIMIT_SCALE_v2`).
 const HASH_PER_SECOND_MAX: u64 = 1_000_000;
 const BURST: u64 = 5;
+const FORGETS: &str = "its table forgets a source before its bucket is full again";
 
 const UNITS: &[(&str, u64)] = &[("second", 1), ("minute", 60), ("hour", 3600), ("day", 86_400)];
 
@@ -92,6 +93,14 @@ pub(super) fn hashlimit(instance: &Instance, version: Version) -> Result<Vec<Ste
     by.sort_unstable();
     by.dedup();
     let burst = burst(instance.get("hashlimit-burst"))?;
+    // Forgotten before it is full again, a bucket is more than its rate (unless said, after one unit of it).
+    let expire_ms = match instance.get("hashlimit-htable-expire") {
+        None => u128::from(per_s) * 1000,
+        Some(given) => given.value().parse().map_err(|_| given.refuse(format!("`{}` is no time", given.value())))?,
+    };
+    if expire_ms.saturating_mul(u128::from(packets)) < u128::from(burst) * u128::from(per_s) * 1000 {
+        return Ok(vec![unknown(instance.text(), FORGETS)]);
+    }
     let shared = Some(name.value().to_owned());
     let over = above != given.not;
     Ok(vec![Step::Match(Match::Rate(Rate { packets, per_s, burst, over, shared, by }))])

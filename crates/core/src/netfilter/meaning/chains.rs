@@ -5,7 +5,7 @@ use segwall_packetset::{Field, GaveUp, Set};
 use super::compile::{self, Cond};
 use super::flows::Flows;
 use super::summary::{self, ChainRef, Event, Summary};
-use super::view::View;
+use super::view::{TRACKING, Tracked, View};
 use super::walk::Walk;
 use super::{Options, Rates};
 use crate::netfilter::{Action, Chain, Content, Element, Key, Match, Rate, Rule, Step, Unknown, Verdicts};
@@ -265,7 +265,12 @@ impl Walk<'_, '_> {
             }
             Action::SetMark { value, mask } => after.add(self.space, view.marked(*value, *mask), set),
             Action::ForgetMark => after.add(self.space, view.forgotten(), set),
-            Action::NoTrack if view.place.tracked => {
+            Action::NoTrack if view.place.tracked == Tracked::Either => {
+                let unknown = Unknown { text: "notrack".to_owned(), why: TRACKING };
+                course.summary.event(rule, Event::Unknown(unknown), set);
+                after.add(self.space, View { lost: true, ..view }, set)
+            }
+            Action::NoTrack if view.place.tracked == Tracked::Yes => {
                 // Too late for packets that tracking gave a connection.
                 let free = self.space.range(Field::State, INVALID, INVALID)?;
                 let taken = self.space.intersect(set, free)?;

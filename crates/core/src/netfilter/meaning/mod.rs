@@ -21,7 +21,9 @@ mod walk;
 use segwall_packetset::Set;
 
 pub use alone::alone;
-pub use path::{Translations, decided_by, filter, path, path_seen, translation, translation_rules};
+pub use path::{
+    Translations, decided_by, filter, path, path_seen, translates_related_alike, translation, translation_rules,
+};
 pub use seen::Seen;
 
 use super::model::{Log, Rate, Reject};

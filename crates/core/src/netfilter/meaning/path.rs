@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use segwall_packetset::{Field, GaveUp, Point, Set, Space};
+use segwall_packetset::{Field, GaveUp, Point, Set, Space, proto};
 
 use super::seen::Seen;
 use super::walk::Walk;
 use super::{Hooked, Options, RuleAt, RuleUse, UnknownUse};
 use crate::netfilter::{ChainKind, Hook, Nat, Program, TableFamily};
 
+/// Numbers of connection states.
+const NEW: u128 = 0;
+const RELATED: u128 = 2;
 const DECIDE: [ChainKind; 2] = [ChainKind::Filter, ChainKind::Route];
 
 /// What the chains that filter at one hook do. Every one of them has to accept.
@@ -56,14 +59,14 @@ pub fn path_seen(
     options: &Options,
 ) -> Result<(Hooked, BTreeMap<RuleAt, Seen>), GaveUp> {
     let way = way(hook);
-    let new = space.range(Field::State, 0, 0)?;
-    let later = space.complement(new)?;
+    let first = first_packets(space)?;
+    let later = space.complement(first)?;
     let mut nat_drops = Set::EMPTY;
     let mut nat_passes = Set::ALL;
     let (mut nat_unknown, mut nat_rates) = (Vec::new(), Vec::new());
     for hook in &way {
         // Walked apart: a nat chain that accepts leaves the others to decide.
-        let entering = space.intersect(options.entering, new)?;
+        let entering = space.intersect(options.entering, first)?;
         let mut walk = Walk::new(space, programs, Options { entering, collect_rules: false, ..*options });
         walk.forwarded = way.contains(&Hook::Forward);
         walk.hook(*hook, &[ChainKind::Nat])?;
@@ -94,6 +97,21 @@ pub fn path_seen(
         hooked.may_drop = space.union(hooked.may_drop, options.entering)?;
     }
     Ok((hooked, seen))
+}
+
+/// What nat chains see: first packets of connections, those of related ones among them, but no errors about others.
+fn first_packets(space: &mut Space) -> Result<Set, GaveUp> {
+    let new = space.range(Field::State, NEW, NEW)?;
+    let related = related(space)?;
+    space.union(new, related)
+}
+
+/// First packets of connections that others announced.
+fn related(space: &mut Space) -> Result<Set, GaveUp> {
+    let related = space.range(Field::State, RELATED, RELATED)?;
+    let errors = [proto::ICMP, proto::ICMPV6].map(|number| (u128::from(number), u128::from(number)));
+    let errors = space.ranges(Field::Proto, &errors)?;
+    space.minus(related, errors)
 }
 
 fn way(hook: Hook) -> Vec<Hook> {
@@ -147,7 +165,35 @@ pub struct Translations {
 /// # Errors
 /// When the space gives up.
 pub fn translation(space: &mut Space, programs: &[&Program], hook: Hook) -> Result<Translations, GaveUp> {
-    let entering = space.range(Field::State, 0, 0)?;
+    let entering = space.range(Field::State, NEW, NEW)?;
+    translated(space, programs, hook, entering)
+}
+
+/// Whether nat chains do to the first packets of related connections what they do to those of new ones.
+///
+/// # Errors
+/// When the space gives up.
+pub fn translates_related_alike(space: &mut Space, programs: &[&Program], hook: Hook) -> Result<bool, GaveUp> {
+    let related = related(space)?;
+    let theirs = translated(space, programs, hook, related)?.uses;
+    let shape = space.exists(related, &[Field::State])?;
+    let mut left = Vec::new();
+    for (nat, set) in translation(space, programs, hook)?.uses {
+        let set = space.exists(set, &[Field::State])?;
+        let set = space.intersect(set, shape)?;
+        if !set.is_empty() {
+            left.push((nat, set));
+        }
+    }
+    for (nat, set) in &theirs {
+        let set = space.exists(*set, &[Field::State])?;
+        let Some(at) = left.iter().position(|(other, same)| other == nat && *same == set) else { return Ok(false) };
+        left.swap_remove(at);
+    }
+    Ok(left.is_empty())
+}
+
+fn translated(space: &mut Space, programs: &[&Program], hook: Hook, entering: Set) -> Result<Translations, GaveUp> {
     let mut walk = Walk::new(space, programs, Options { entering, ..Options::default() });
     walk.translates = false;
     walk.hook(hook, &[ChainKind::Nat])?;

@@ -21,11 +21,20 @@ pub(super) enum Destination {
     Either,
 }
 
+/// Whether connection tracking has seen a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Tracked {
+    Yes,
+    No,
+    /// One or the other: as with two hooks of one priority.
+    Either,
+}
+
 /// Where on its way a packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     /// Connection tracking has seen it.
-    pub tracked: bool,
+    pub tracked: Tracked,
     pub destination: Destination,
     /// Its source is the one it came with.
     pub source: bool,
@@ -93,6 +102,7 @@ const BEFORE_NAT: &str = "sees addresses before they are translated back";
 const AFTER_NAT: &str = "sees a source that may have been translated";
 const FIRST_PACKET: &str = "asks for the first packet's destination";
 const HOPS: &str = "forwarding takes one from the hop limit after this";
+pub(super) const TRACKING: &str = "its priority is that of connection tracking, and which comes first is not known";
 const MARK: &str = "the mark is not known here";
 
 impl Variant {
@@ -121,7 +131,11 @@ impl Place {
             std::cmp::Ordering::Greater => Destination::Delivered,
         };
         Self {
-            tracked: !early || priority > CONNTRACK,
+            tracked: match priority.cmp(&CONNTRACK) {
+                std::cmp::Ordering::Less if early => Tracked::No,
+                std::cmp::Ordering::Equal if early => Tracked::Either,
+                _ => Tracked::Yes,
+            },
             destination,
             source: !(translates && matches!(hook, Hook::Postrouting | Hook::Input) && priority >= NAT_SOURCE),
             routed: !matches!(hook, Hook::Prerouting | Hook::Ingress),
@@ -182,7 +196,8 @@ impl View {
             (Key::TransportSource | Key::TransportDestination, _) => Plan::Port(field),
             (_, Field::Mark) => self.mark(mask.unwrap_or(MARK_BITS)),
             (_, Field::State) if self.untracked => Plan::Constant(UNTRACKED),
-            (_, Field::State) if !self.place.tracked => Plan::Constant(INVALID),
+            (_, Field::State) if self.place.tracked == Tracked::No => Plan::Constant(INVALID),
+            (_, Field::State) if self.place.tracked == Tracked::Either => Plan::Free(TRACKING),
             (_, Field::Hops) if !self.place.hops => Plan::Free(HOPS),
             (_, Field::Out) if !self.place.routed => Plan::Constant(0),
             _ => mask.map_or(Plan::Field(field), |mask| Plan::Masked(field, mask)),
@@ -214,7 +229,8 @@ impl View {
             if field == Field::Dport || field == Field::SentDport { Plan::Port(field) } else { Plan::Field(field) }
         };
         match variant {
-            _ if self.untracked || !self.place.tracked => Plan::Undefined,
+            _ if self.untracked || self.place.tracked == Tracked::No => Plan::Undefined,
+            _ if self.place.tracked == Tracked::Either => Plan::Free(TRACKING),
             None => Plan::Free(FIRST_PACKET),
             Some(Variant { states: NONE, .. }) => Plan::Undefined,
             Some(Variant { translated: true, .. }) => port(translated),

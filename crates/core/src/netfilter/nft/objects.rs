@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::node::Node;
 use super::rule::{self, Limit, Names};
-use super::sets::{Collected, Found};
-use crate::netfilter::{Base, Chain, ChainKind, Content, Hook, Note, NoteKind, Program, Rate, Set, Table, TableFamily};
+use super::sets::{Buckets, Collected, Found};
+use crate::netfilter::{
+    Base, Chain, ChainKind, Content, Hook, Match, Note, NoteKind, Program, Rate, Set, Step, Table, TableFamily, Unknown,
+};
 use crate::source::Span;
 
 const FILLED: &str = "filled by packets";
+const FORGETS: &str = "its set forgets too soon, holds few, or has other limits in it";
 
 /// What has been read so far.
 #[derive(Debug, Default)]
@@ -21,6 +24,10 @@ pub(super) struct Reading {
     names: Vec<Names>,
     /// Sets that packets are put into.
     filled: BTreeSet<(usize, String)>,
+    /// Sets of buckets that something else is done to as well.
+    spoiled: BTreeSet<(usize, String)>,
+    /// What sets are to the limits that may be kept in them.
+    buckets: BTreeMap<(usize, String), Buckets>,
     /// Tables that are switched off.
     dormant: BTreeSet<usize>,
 }
@@ -67,7 +74,7 @@ impl Reading {
             }
             "flowtable" => {
                 let text = format!("flowtable {name}: packets of connections it holds pass no forward chain");
-                self.note(NoteKind::Aside, text);
+                self.note(NoteKind::NotUnderstood, text);
             }
             "flush" if node.get("ruleset").is_some() => *self = Self::default(),
             _ => self.note(NoteKind::NotUnderstood, format!("`{kind}` is not understood")),
@@ -124,7 +131,12 @@ impl Reading {
         let family = self.program.tables[table].family;
         let rule = rule::read(family, &self.names[table], node, &mut filled);
         self.program.tables[table].chains[*chain].rules.push(rule);
-        self.filled.extend(filled.into_iter().map(|set| (table, set)));
+        for (set, keeps_buckets) in filled {
+            if !keeps_buckets {
+                self.spoiled.insert((table, set.clone()));
+            }
+            self.filled.insert((table, set));
+        }
     }
 
     fn limit(&mut self, node: &Node<'_>) {
@@ -141,10 +153,11 @@ impl Reading {
     }
 
     /// A set or map with its elements.
-    pub fn set(&mut self, collected: Collected) {
+    pub fn set(&mut self, mut collected: Collected) {
         let family = if collected.family.is_empty() { "ip" } else { &collected.family };
         let Some(table) = self.table(family, &collected.table) else { return };
         let name = collected.name.clone();
+        self.buckets.insert((table, name.clone()), collected.buckets());
         match collected.finish() {
             Found::Set(set) => self.program.tables[table].sets.push(set),
             Found::Data(map) => {
@@ -169,6 +182,17 @@ impl Reading {
             // Listed once each.
             if let Some(set) = sets.iter_mut().find(|set: &&mut Set| set.name == *name) {
                 set.content = Content::Unknown(FILLED);
+            }
+        }
+        for (at, table) in self.program.tables.iter_mut().enumerate() {
+            for step in table.chains.iter_mut().flat_map(|chain| &mut chain.rules).flat_map(|rule| &mut rule.steps) {
+                let Step::Match(Match::Rate(rate)) = step else { continue };
+                let Some(name) = rate.shared.clone().filter(|_| !rate.by.is_empty()) else { continue };
+                let set = (at, name);
+                if self.spoiled.contains(&set) || !self.buckets.get(&set).is_some_and(|set| set.keep(rate)) {
+                    let text = format!("limit in @{}", set.1);
+                    *step = Step::Match(Match::Unknown(Unknown { text, why: FORGETS }));
+                }
             }
         }
         for table in &self.dormant {

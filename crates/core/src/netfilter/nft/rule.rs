@@ -49,8 +49,8 @@ pub(super) struct Builder<'n> {
     done: Vec<Need>,
     /// A statement that may fail; it matters only if something stands behind it.
     pending: Vec<Unknown>,
-    /// Sets that packets are put into.
-    pub filled: Vec<String>,
+    /// Sets that packets are put into, and whether nothing but a bucket for each element is kept in them.
+    pub filled: Vec<(String, bool)>,
     /// Whether statements stand behind the one at hand.
     pub is_followed: bool,
 }
@@ -113,7 +113,7 @@ impl<'n> Builder<'n> {
 }
 
 /// A rule from its object; names of sets that it fills are appended.
-pub(super) fn read(family: TableFamily, names: &Names, node: &Node<'_>, filled: &mut Vec<String>) -> Rule {
+pub(super) fn read(family: TableFamily, names: &Names, node: &Node<'_>, filled: &mut Vec<(String, bool)>) -> Rule {
     let mut build = Builder::new(family, names);
     let statements = node.get("expr").and_then(Node::list).unwrap_or_default();
     for (at, node) in statements.iter().enumerate() {
@@ -310,7 +310,10 @@ fn log(body: &Node<'_>) -> Log {
 fn learn(build: &mut Builder<'_>, node: &Node<'_>, body: &Node<'_>) {
     let name = ["set", "map", "name"].iter().find_map(|member| body.text_of(member)).unwrap_or_default();
     let name = name.strip_prefix('@').unwrap_or(name).to_owned();
-    build.filled.push(name.clone());
+    let own_timeout =
+        body.get("elem").and_then(|elem| elem.get("elem")).is_some_and(|elem| elem.get("timeout").is_some());
+    let filling = build.filled.len();
+    build.filled.push((name.clone(), false));
     let elem = body.get("elem").or_else(|| body.get("key"));
     let elem = elem.map(|elem| elem.get("elem").and_then(|inner| inner.get("val")).unwrap_or(elem));
     let loaded = elem.map_or(Err(NOT_MODELLED), |elem| matches::keys(build, elem));
@@ -334,7 +337,11 @@ fn learn(build: &mut Builder<'_>, node: &Node<'_>, body: &Node<'_>) {
     match (decides.as_slice(), fields) {
         ([], _) => build.may_fail(node, "fails when the set is full"),
         ([one], Some(by)) => match one.tagged().filter(|(name, _)| *name == "limit").and_then(|(_, body)| rate(body)) {
-            Some(Limit::Packets(rate)) => build.push(Step::Match(Match::Rate(Rate { shared: Some(name), by, ..rate }))),
+            Some(Limit::Packets(rate)) => {
+                // `add` lets a bucket be forgotten while it is used.
+                build.filled[filling].1 = body.text_of("op") == Some("update") && !own_timeout;
+                build.push(Step::Match(Match::Rate(Rate { shared: Some(name), by, ..rate })));
+            }
             _ => build.unknown_match(node, EARLIER),
         },
         _ => build.unknown_match(node, EARLIER),

@@ -3,10 +3,11 @@
 use super::elements::{self, Parsed};
 use super::keys;
 use super::node::Node;
-use super::rule::{self, DataMap};
+use super::rule::{self, DataMap, Limit};
 use super::values::Kind;
-use crate::netfilter::{Action, Content, Element, Set, TableFamily};
+use crate::netfilter::{Action, Content, Element, Rate, Set, TableFamily};
 
+const FILLED: &str = "packets may fill it";
 const VALUE: &str = "an element is not understood";
 const TYPE: &str = "its type is not modelled";
 const ENDS: &str = "its elements end by themselves";
@@ -27,6 +28,50 @@ pub(super) struct Collected {
     verdicts: Vec<(Element, Action)>,
     values: Vec<(Element, Element)>,
     unknown: Option<&'static str>,
+    /// Packets may add to it.
+    dynamic: bool,
+    buckets: Buckets,
+}
+
+/// What a set is to limits that are kept in it, one for each element.
+#[derive(Debug, Default)]
+pub(super) struct Buckets {
+    /// After which an element that is not used is forgotten.
+    timeout_s: Option<u128>,
+    /// How many elements fit.
+    size: Option<u128>,
+    /// Limits of elements that are there, each once; `None`: one that is not understood.
+    limits: Vec<Option<Rate>>,
+}
+
+/// What nft gives a set that packets fill, unless told otherwise.
+const SOURCES_MIN: u128 = 65_535;
+
+impl Buckets {
+    /// Whether every bucket of this rate counts until it is full again.
+    pub fn keep(&self, rate: &Rate) -> bool {
+        let burst_s = u128::from(rate.burst) * u128::from(rate.per_s);
+        let is_full = |after: u128| after.saturating_mul(u128::from(rate.packets)) >= burst_s;
+        let is_same = |other: &Rate| {
+            (other.packets.checked_mul(rate.per_s), other.burst, other.over)
+                == (rate.packets.checked_mul(other.per_s), rate.burst, rate.over)
+        };
+        self.timeout_s.is_none_or(is_full)
+            && self.size.is_none_or(|size| size >= SOURCES_MIN)
+            && self.limits.iter().all(|one| one.as_ref().is_some_and(is_same))
+    }
+
+    fn element(&mut self, node: &Node<'_>) {
+        let limit = node.get("elem").and_then(|elem| elem.get("limit"));
+        let Some(limit) = limit else { return };
+        let limit = match rule::rate(limit) {
+            Some(Limit::Packets(rate)) => Some(rate),
+            Some(Limit::Bytes) | None => None,
+        };
+        if !self.limits.contains(&limit) {
+            self.limits.push(limit);
+        }
+    }
 }
 
 /// What a map gives.
@@ -59,6 +104,8 @@ impl Collected {
             verdicts: Vec::new(),
             values: Vec::new(),
             unknown: None,
+            dynamic: false,
+            buckets: Buckets::default(),
         }
     }
 
@@ -75,12 +122,23 @@ impl Collected {
             "name" => self.name = text(),
             "type" => (self.keys, self.kinds) = types(node),
             "map" if node.text() == Some("verdict") => self.data = Data::Verdicts,
+            "timeout" => self.buckets.timeout_s = Some(node.number().unwrap_or(0)),
+            "size" => self.buckets.size = node.number(),
+            "flags" => {
+                let list = node.list().unwrap_or(std::slice::from_ref(node));
+                self.dynamic = list.iter().any(|flag| flag.text() == Some("dynamic"));
+            }
             "map" => self.data = types(node).1.map_or(Data::Other, Data::Values),
             _ => {}
         }
     }
 
+    pub fn buckets(&mut self) -> Buckets {
+        std::mem::take(&mut self.buckets)
+    }
+
     pub fn element(&mut self, node: &Node<'_>) {
+        self.buckets.element(node);
         if elements::ends(node) {
             self.unknown = self.unknown.or(Some(ENDS));
         }
@@ -119,6 +177,9 @@ impl Collected {
     }
 
     pub fn finish(mut self) -> Found {
+        if let (Data::Values(_), true) = (&self.data, self.dynamic) {
+            self.unknown = self.unknown.or(Some(FILLED));
+        }
         if let (Data::Values(data), None) = (&self.data, self.unknown) {
             return Found::Data(DataMap { data: data.clone(), entries: self.values });
         }
