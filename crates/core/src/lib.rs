@@ -7,6 +7,7 @@ pub mod diag;
 pub mod doctor;
 pub mod emit;
 pub mod import;
+pub mod leases;
 pub mod netfilter;
 pub mod plan;
 pub mod policy;

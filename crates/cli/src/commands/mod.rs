@@ -12,6 +12,8 @@ mod diagram;
 mod diff;
 mod diff_text;
 mod docs;
+mod doctor;
+mod drift;
 mod explain;
 mod explain_code;
 mod grid;
@@ -24,6 +26,7 @@ mod init_questions;
 mod lab;
 mod lab_report;
 mod lab_shell;
+mod leases;
 mod man;
 mod matrix;
 mod matrix_service;
@@ -33,6 +36,8 @@ mod prove;
 mod render;
 mod rollback;
 mod schema;
+mod status;
+mod status_text;
 mod watchdog;
 
 use clap::Subcommand;
@@ -62,6 +67,10 @@ pub enum Command {
     Confirm(confirm::Args),
     Rollback(rollback::Args),
     History(history::Args),
+    Status(status::Args),
+    Doctor(doctor::Args),
+    Drift(drift::Args),
+    Leases(leases::Args),
     Boot(boot::Args),
     /// Started by apply: leads the box back unless it is confirmed
     #[command(hide = true, after_help = "Started by `segwall apply`.")]
@@ -92,6 +101,10 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Confirm(args) => confirm::run(&args),
         Command::Rollback(args) => rollback::run(args),
         Command::History(args) => history::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Drift(args) => drift::run(&args),
+        Command::Leases(args) => leases::run(&args),
         Command::Boot(args) => boot::run(&args),
         Command::Watchdog => watchdog::run(),
         Command::Schema(args) => schema::run(&args),

@@ -23,7 +23,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("netfilter", &["source", "diag"]),
     ("import", &["source", "diag", "policy", "ruleset", "netfilter", "analysis"]),
     ("plan", &["source", "diag", "policy", "ruleset", "emit", "import"]),
-    ("doctor", &["policy", "emit", "plan"]),
+    ("leases", &["policy"]),
+    ("doctor", &["policy", "netfilter", "emit", "plan"]),
     ("testing", &["source", "diag", "policy", "ruleset"]), // random policies, behind a feature that no product turns on
 ];
 

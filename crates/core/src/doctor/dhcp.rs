@@ -3,7 +3,7 @@
 use super::check::{Checks, Fault};
 use super::services::{daemons, differing, state};
 use super::{Facts, Listener, Subject, Verb, command};
-use crate::policy::Policy;
+use crate::policy::{DhcpKind, Policy};
 
 /// Ports that DHCP (both families) and DNS are served at.
 pub const SERVER_PORTS: [u16; 3] = [53, 67, 547];
@@ -127,6 +127,9 @@ fn pools(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
     let pools: Vec<_> = pools.collect();
     if pools.is_empty() {
         return checks.not_needed("pool", "no segment has a pool");
+    }
+    if subject.policy.dhcp.kind == DhcpKind::IscDhcpd {
+        return checks.not_needed("pool", "the leases of ISC dhcpd are not read");
     }
     let Some(leases) = &facts.leases else {
         return checks.unknown("pool", "the leases cannot be read", "segwall leases says why");

@@ -100,8 +100,12 @@ fn filters(checks: &mut Checks, facts: &Facts) {
             "run as root",
         );
     };
-    let faults = filters
-        .iter()
+    let (unasked, found): (Vec<&String>, Vec<&String>) = filters.iter().partition(|one| one.starts_with("cannot "));
+    if let (true, Some(sentence)) = (found.is_empty(), unasked.first()) {
+        return checks.unknown("other-filters", (*sentence).clone(), "run as root, outside of containers");
+    }
+    let faults = found
+        .into_iter()
         .map(|sentence| {
             Fault::new(
                 sentence.clone(),

@@ -9,6 +9,7 @@ mod check;
 mod clock;
 mod conntrack;
 mod dhcp;
+mod edited;
 mod facts;
 mod firewalls;
 mod forwarding;
@@ -29,6 +30,7 @@ use crate::policy::Policy;
 pub use check::{Check, State};
 pub use conntrack::{COUNT as CONNTRACK_COUNT, MAX as CONNTRACK_MAX};
 pub use dhcp::SERVER_PORTS;
+pub use edited::edited;
 pub use facts::{
     Conntrack, Disk, Duplicate, Facts, ForeignTable, Held, Lbu, Leases, Listener, Rules, Transaction, WallClock,
 };

@@ -168,7 +168,9 @@ fn domain(name: &str) -> Option<Vec<u8>> {
 fn route(pair: &[&str]) -> Option<Vec<u8>> {
     let [network, router] = pair else { return None };
     let network: AddrRange = network.contains('/').then(|| network.parse().ok()).flatten()?;
-    let (std::net::IpAddr::V4(first), router) = (network.first(), router.parse::<Ipv4Addr>().ok()?) else { return None };
+    let (std::net::IpAddr::V4(first), router) = (network.first(), router.parse::<Ipv4Addr>().ok()?) else {
+        return None;
+    };
     let len = network.prefix_len()?;
     let significant = usize::from(len.div_ceil(8));
     let mut bytes = vec![len];
@@ -191,9 +193,7 @@ mod tests {
             (2, "-3600", vec![0xff, 0xff, 0xf1, 0xf0]),
             (43, "0x0104c0A80001", vec![1, 4, 192, 168, 0, 1]),
             (119, "a.example,b.", vec![1, b'a', 7, b'e', b'x', b'a', b'm', b'p', b'l', b'e', 0, 1, b'b', 0]),
-            (121, "10.0.0.0/8,192.168.1.2,0.0.0.0/0,192.168.1.1", vec![
-                8, 10, 192, 168, 1, 2, 0, 192, 168, 1, 1,
-            ]),
+            (121, "10.0.0.0/8,192.168.1.2,0.0.0.0/0,192.168.1.1", vec![8, 10, 192, 168, 1, 2, 0, 192, 168, 1, 1]),
             (66, "0x31", b"0x31".to_vec()),
             (224, "0x31", vec![0x31]),
             (252, "http://wpad/a,b\"c\\", b"http://wpad/a,b\"c\\".to_vec()),

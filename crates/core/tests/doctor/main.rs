@@ -292,7 +292,6 @@ fn what_was_not_seen_is_not_called_good() {
     facts.lbu = Lbu::Unknown("lbu is not installed".to_owned());
     facts.interface_files.clear();
     facts.inventory.sysctls.remove(FORWARD_V4);
-    facts.held.as_mut().expect("held").same_policy = None;
     let unknown = BTreeSet::from([
         "foreign-tables",
         "other-filters",
@@ -307,7 +306,6 @@ fn what_was_not_seen_is_not_called_good() {
         "lbu",
         "interface-at-boot",
         "forwarding",
-        "applied",
     ]);
     assert_eq!(patient.names(State::Unknown), unknown);
     assert_eq!(patient.names(State::Bad), BTreeSet::new());

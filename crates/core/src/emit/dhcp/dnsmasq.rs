@@ -119,7 +119,8 @@ fn scope4(text: &mut String, scope: &Scope4<'_>) {
 fn option(number: u8, bytes: &[u8]) -> String {
     match (dhcp_option::form(number), bytes) {
         (Form::Addresses, _) => {
-            let addresses = bytes.chunks_exact(4).map(|part| Ipv4Addr::new(part[0], part[1], part[2], part[3]).to_string());
+            let addresses =
+                bytes.chunks_exact(4).map(|part| Ipv4Addr::new(part[0], part[1], part[2], part[3]).to_string());
             addresses.collect::<Vec<_>>().join(",")
         }
         (Form::Text, _) => quoted(&String::from_utf8_lossy(bytes)),
