@@ -9,6 +9,7 @@
 pub mod apply;
 pub mod attr;
 pub mod conntrack;
+pub mod dnsmasq;
 pub mod exec;
 pub mod files;
 pub mod linux;

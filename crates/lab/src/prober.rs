@@ -132,6 +132,21 @@ impl Prober {
         Ok(Self { network, sockets, raw, log: None, written: None, watched: None, conntrack, nft, run, next_number: 0 })
     }
 
+    /// The gateway's namespace.
+    pub(crate) fn gateway(&self) -> &Netns {
+        &self.network.gateway
+    }
+
+    /// Sends a frame from a host as it is.
+    pub(crate) fn send_raw(&mut self, at: InterfaceId, frame: &[u8]) -> Result<(), LabError> {
+        Ok(self.sockets[at.index()].send(&[frame])?)
+    }
+
+    /// Frames that arrived at a host since this was last asked.
+    pub(crate) fn receive_raw(&mut self, at: InterfaceId, each: impl FnMut(&[u8])) {
+        self.sockets[at.index()].receive(each);
+    }
+
     /// Whether tagged segments run over real VLAN devices.
     #[must_use]
     pub fn has_real_vlans(&self) -> bool {

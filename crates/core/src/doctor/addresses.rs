@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::check::{Checks, Fault};
 use super::{Facts, Subject};
+use crate::plan::Link;
 
 pub(super) fn check(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
     own(checks, subject, facts);
@@ -43,6 +44,11 @@ fn own(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
         }
     }
     let count = subject.wanted.addresses.len();
+    let waits = subject.wanted.addresses.iter().any(|(link, ..)| !links.contains_key(link));
+    if waits && faults.is_empty() {
+        checks.not_needed("address", "waits for the interfaces that are missing");
+        return checks.faults("address-elsewhere", misplaced, "no address of the box is on another interface");
+    }
     checks.faults("address", faults, format!("{count} addresses of the box, each as the policy says"));
     checks.faults("address-elsewhere", misplaced, "no address of the box is on another interface");
 }
@@ -53,10 +59,14 @@ fn uplink(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
     if given.is_empty() {
         return checks.not_needed("uplink-address", "no uplink asks others for an address");
     }
+    let is_ready = |link: &&Link| link.up && link.carrier;
+    if !given.iter().any(|uplink| facts.inventory.links.get(&uplink.device).is_some_and(|link| is_ready(&link))) {
+        return checks.not_needed("uplink-address", "waits for the uplink's interface");
+    }
     let faults = given
         .iter()
         .filter_map(|uplink| {
-            let link = facts.inventory.links.get(&uplink.device).filter(|link| link.up && link.carrier)?;
+            let link = facts.inventory.links.get(&uplink.device).filter(is_ready)?;
             let is_global = |addr: &IpAddr| match addr {
                 IpAddr::V4(v4) => uplink.dhcp && !v4.is_link_local(),
                 IpAddr::V6(v6) => uplink.ra && !v6.is_unicast_link_local(),

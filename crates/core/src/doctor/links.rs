@@ -51,14 +51,15 @@ fn interfaces(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
     needed.retain(|name| !subject.is_vlan(name));
     needed.sort_unstable();
     needed.dedup();
-    let others = || there.keys().map(String::as_str).filter(|name| *name != "lo").collect::<Vec<_>>().join(", ");
+    let others: Vec<&str> = there.keys().map(String::as_str).filter(|name| *name != "lo").collect();
+    let others = if others.is_empty() { "no other".to_owned() } else { others.join(", ") };
     let faults = needed
         .iter()
         .filter(|name| !there.contains_key(**name))
         .map(|name| {
             Fault::new(
                 format!("there is no interface {name}"),
-                format!("the policy names it, and this box has {}", others()),
+                format!("the policy names it, and this box has {others}"),
                 "plug the card in and load its module (`dmesg | grep -i eth`), or name the right interface in the policy",
             )
         })

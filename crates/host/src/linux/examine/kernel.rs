@@ -1,5 +1,7 @@
 //! Our rules in the kernel, and other programs' beside them.
 
+use std::path::Path;
+
 use segwall_core::analysis::proof::{self, Answer};
 use segwall_core::doctor::{self, ForeignTable, Rules};
 use segwall_core::emit::nft::TABLE;
@@ -58,6 +60,18 @@ impl Linux {
         };
         Found { rules, tables: foreign(false), edited }
     }
+}
+
+/// Modules that are plainly there, wherever they came from: a kernel without `/lib/modules` does not list what is built in.
+pub(super) fn modules_at_work(found: &Found) -> Vec<String> {
+    const TRACES: [(&str, &str); 3] = [
+        ("8021q", "/proc/net/vlan"),
+        ("nf_conntrack", "/proc/sys/net/netfilter/nf_conntrack_max"),
+        ("nfnetlink_log", "/proc/net/netfilter/nfnetlink_log"),
+    ];
+    let traces = TRACES.iter().filter(|(_, path)| Path::new(path).exists()).map(|(name, _)| *name);
+    let answered = found.tables.is_some().then_some("nf_tables");
+    traces.chain(answered).map(str::to_owned).collect()
 }
 
 fn verdict(ruleset: &Ruleset, program: &Program, at: At) -> Rules {

@@ -52,6 +52,7 @@ impl Linux {
                 inventory.sysctls.insert(key.clone(), value);
             }
         }
+        inventory.modules.extend(kernel::modules_at_work(&found));
         let number = |key: &str| inventory.sysctls.get(key).and_then(|value| value.trim().parse().ok());
         let conntrack = number(doctor::CONNTRACK_COUNT)
             .zip(number(doctor::CONNTRACK_MAX))
