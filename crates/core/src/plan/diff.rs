@@ -132,15 +132,11 @@ impl Making<'_> {
                 self.changes.push(Change::File { path: path.clone(), from: Some(from.clone()), to: None });
             }
         }
-        let block = |path: &String| {
-            let file = self.inventory.files.get(path)?;
-            super::block_of(&String::from_utf8_lossy(&file.bytes))
-        };
-        for path in [INTERFACES.to_owned()] {
-            let (from, to) = (block(&path), self.source_line(new));
-            if from != to {
-                self.changes.push(Change::Block { path, from, to });
-            }
+        let file = self.inventory.files.get(INTERFACES);
+        let from = file.and_then(|file| super::block_of(&String::from_utf8_lossy(&file.bytes)));
+        let to = self.source_line(new);
+        if from != to {
+            self.changes.push(Change::Block { path: INTERFACES.to_owned(), from, to });
         }
     }
 

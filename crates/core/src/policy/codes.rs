@@ -73,6 +73,7 @@ codes! {
     NETWORK_SIZE = "SW0324", "network too small or too large";
     BAD_MAC = "SW0325", "not a hardware address";
     MAC_TWICE = "SW0326", "hardware address used twice in a segment";
+    VLAN_NAME = "SW0327", "a VLAN's interface named like another VLAN";
 
     // Services, ports, limits, schedules.
     BAD_PORT = "SW0401", "not a port or port range";

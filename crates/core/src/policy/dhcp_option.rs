@@ -65,7 +65,7 @@ fn kind(number: u8) -> Kind {
     match number {
         2 => Kind::Offset,
         16 | 32 | 118 => Kind::Address,
-        4 | 5 | 7..=11 | 41 | 44 | 45 | 48 | 49 | 65 | 68..=76 | 85 | 138 | 150 => Kind::Addresses,
+        3..=11 | 41 | 42 | 44 | 45 | 48 | 49 | 65 | 68..=76 | 85 | 138 | 150 => Kind::Addresses,
         21 | 33 => Kind::AddressPairs,
         23 | 37 | 46 => Kind::Number(1),
         13 | 22 | 26 => Kind::Number(2),

@@ -190,6 +190,14 @@ fn tagged<'d>(
             (device, vlan_span)
         }
     };
+    if managed && !names_vlan(&device, trunk, id) {
+        let message = format!("the interface {device} is named like another VLAN than {id} on {trunk}");
+        let help = format!(
+            "ifup makes what the name says: `{trunk}.{id}`, or a name without a dot that does not begin with vlan"
+        );
+        faults.error(codes::VLAN_NAME, span, message, "", help);
+        return None;
+    }
     Some(Port {
         owner: name.text,
         device,
@@ -198,6 +206,17 @@ fn tagged<'d>(
         span,
         vlan_span,
     })
+}
+
+/// Whether both ifupdowns make the VLAN that is meant: they read trunk and number out of names such as `eth0.10` and
+/// `vlan10`, whatever else is said.
+fn names_vlan(device: &str, trunk: &str, id: u16) -> bool {
+    match (device.rsplit_once('.'), device.strip_prefix("vlan")) {
+        (Some((before, number)), None) => before == trunk && number == id.to_string(),
+        (None, Some(number)) => number == id.to_string(),
+        (None, None) => true,
+        (Some(_), Some(_)) => false,
+    }
 }
 
 fn vlan(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<u16> {

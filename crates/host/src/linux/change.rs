@@ -6,6 +6,7 @@ use std::time::Duration;
 use segwall_core::plan::Change;
 
 use super::Linux;
+use super::inventory::LOADED_MODULES;
 use super::network;
 use super::run::{self, Overdue};
 use crate::apply::HostError;
@@ -36,8 +37,7 @@ impl Linux {
     }
 
     fn module(&self, name: &str) -> Result<(), HostError> {
-        // A kernel without modules has all that it ever will; what it lacks shows where it is needed.
-        if fs::metadata("/proc/modules").is_err() || self.modules().contains(name) {
+        if fs::metadata(LOADED_MODULES).is_err() || self.modules().contains(name) {
             return Ok(());
         }
         run::must(&format!("load the kernel module {name}"), "modprobe", &[name], MODPROBE)

@@ -41,7 +41,9 @@ impl Linux {
             return Err(HostError::new(doing(), words.collect::<Vec<_>>().join("; ")));
         };
         self.instants.insert(number, at);
-        Ok(compiled(number, &policy, &source, &timezone, at, &self.facts))
+        let compiled = compiled(number, &policy, &source, &timezone, at, &self.facts);
+        self.asked_modules.extend(compiled.wanted.modules.iter().cloned());
+        Ok(compiled)
     }
 }
 

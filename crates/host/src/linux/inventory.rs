@@ -13,6 +13,8 @@ use super::network::unanswered;
 use crate::apply::HostError;
 use crate::{rtnl_dump, sysctl};
 
+pub(super) const LOADED_MODULES: &str = "/proc/modules";
+
 impl Linux {
     pub(super) fn look(&mut self, interest: &Interest) -> Result<Inventory, HostError> {
         let table = self.has_table(TABLE)?;
@@ -85,7 +87,8 @@ impl Linux {
     /// Modules that are loaded or built in, as far as the kernel tells.
     pub(super) fn modules(&self) -> BTreeSet<String> {
         let mut modules = BTreeSet::new();
-        let loaded = fs::read_to_string("/proc/modules").unwrap_or_default();
+        // A kernel without modules has all that it ever will, and no list of it; what it lacks shows where it is needed.
+        let Ok(loaded) = fs::read_to_string(LOADED_MODULES) else { return self.asked_modules.clone() };
         modules.extend(loaded.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned));
         // Built-in ones that have parameters stand here, the others in the list that comes with the kernel.
         if let Ok(entries) = fs::read_dir("/sys/module") {

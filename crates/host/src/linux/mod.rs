@@ -19,7 +19,7 @@ pub mod session;
 mod validate;
 pub mod watchdog;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
 use segwall_core::emit::Facts;
@@ -50,6 +50,8 @@ pub struct Linux {
     watchdog: Vec<OsString>,
     /// For which instant generations were compiled, by number.
     instants: BTreeMap<u64, At>,
+    /// Kernel modules that generations asked for.
+    asked_modules: BTreeSet<String>,
 }
 
 impl Linux {
@@ -65,7 +67,7 @@ impl Linux {
     pub fn with_init(root: Root, init: Init) -> Self {
         let facts = facts::facts(&root, &init);
         let watchdog = vec![OsString::from(watchdog::COMMAND)];
-        Self { root, init, facts, watchdog, instants: BTreeMap::new() }
+        Self { root, init, facts, watchdog, instants: BTreeMap::new(), asked_modules: BTreeSet::new() }
     }
 
     /// Whether it forgets its files at a reboot, unless `lbu commit` keeps them.

@@ -63,7 +63,7 @@ impl Linux {
             compiled.wanted.files.values().map(|file| file.bytes.len() as u64 * 2).sum::<u64>() + SPARE_BYTES;
         let etc = self.root.at("/etc");
         let disk = statvfs(&etc).ok()?;
-        let free = u64::from(disk.blocks_available()).saturating_mul(disk.fragment_size());
+        let free = disk.blocks_available().saturating_mul(disk.fragment_size());
         let kib = |bytes: u64| bytes.div_ceil(1024);
         (free < needed)
             .then(|| format!("{} has {} KiB free, and {} are needed; make room", etc.display(), kib(free), kib(needed)))

@@ -85,11 +85,17 @@ fn detach(command: &mut Command) {
 /// # Errors
 /// When the box cannot be led back, after many attempts; the journal stays.
 pub fn watch_over(linux: &mut Linux) -> Result<Recovery, HostError> {
-    let mut generation = None;
+    // Whoever started us has written the journal before; without one it is all over. A later apply has its own watchdog.
+    let generation = match Journal::read(linux) {
+        Ok(Some(journal)) => Some(journal.generation),
+        Ok(None) => return Ok(Recovery::Nothing),
+        // Tried again, and told, below.
+        Err(_) => None,
+    };
     let mut pause = RETRY_FIRST;
     let mut failures = 0;
     loop {
-        match attempt(linux, &mut generation) {
+        match attempt(linux, generation) {
             Ok(Some(Recovery::WentBack { back: Back::Stuck(left), .. })) => {
                 tell(linux, &format!("not all could be undone yet: {}", left.join("; ")));
             }
@@ -117,11 +123,10 @@ pub fn watch_over(linux: &mut Linux) -> Result<Recovery, HostError> {
 }
 
 /// Does what is to be done with the journal; `None` when it waits to be confirmed.
-fn attempt(linux: &mut Linux, generation: &mut Option<u64>) -> Result<Option<Recovery>, HostError> {
+fn attempt(linux: &mut Linux, generation: Option<u64>) -> Result<Option<Recovery>, HostError> {
     let _lock = linux.lock_wait()?;
     let Some(journal) = Journal::read(linux)? else { return Ok(Some(Recovery::Nothing)) };
-    // A later apply has a watchdog of its own.
-    if *generation.get_or_insert(journal.generation) != journal.generation {
+    if generation.is_some_and(|generation| generation != journal.generation) {
         return Ok(Some(Recovery::Nothing));
     }
     let now = linux.clock()?;

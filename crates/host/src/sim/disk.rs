@@ -108,9 +108,10 @@ impl Disk {
     }
 
     pub(super) fn sync_dir(&mut self, dir: &str) {
-        let (ready, rest) = std::mem::take(&mut self.pending).into_iter().partition(|entry| entry.dir() == dir);
+        let (ready, rest): (Vec<Entry>, Vec<Entry>) =
+            std::mem::take(&mut self.pending).into_iter().partition(|entry| entry.dir() == dir);
         self.pending = rest;
-        for entry in <Vec<Entry>>::from(ready) {
+        for entry in ready {
             entry.apply(&mut self.names_on_disk);
         }
     }

@@ -229,7 +229,7 @@ fn what_others_did_to_our_table_is_mended() {
             linux.load(None, Some(&new)).unwrap();
             holds(&mut linux, &new);
             // Nobody else's tables are touched.
-            run_nft("table ip theirs { counter c { packets 3 bytes 4 } }");
+            run_nft("table ip theirs { counter c { packets 3 bytes 4\n}\n}");
             linux.load(Some(&new), None).unwrap();
             assert_eq!(nft(&["list", "tables"]), "table ip theirs\n");
             linux.load(None, None).unwrap();

@@ -28,7 +28,9 @@ const KILLS: u64 = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn kept(linux: &mut Linux, services: &str) -> u64 {
+    let lock = linux.lock_wait().unwrap();
     let applied = apply(linux, &request(&policy(services), None), &mut |_| {});
+    drop(lock);
     match applied
         .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error).map(ToString::to_string)))
     {
@@ -50,10 +52,11 @@ fn look(linux: &mut Linux, compiled: &Compiled) -> Inventory {
     found
 }
 
-fn until(what: &str, mut done: impl FnMut() -> bool) {
+fn until(dir: &Dir, what: &str, mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
+        let told = || fs::read_to_string(dir.path().join("run/segwall/watchdog.log")).unwrap_or_default();
+        assert!(begun.elapsed() < PATIENCE, "{what}; {} watchdogs; {}", watchdogs(dir), told());
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -71,8 +74,11 @@ fn an_apply_is_kept_and_said_to_be_unchanged() {
             assert!(there.table && there.links["left"].up && there.links["left"].addresses.len() == 2);
             assert_eq!(sysctl::get(FORWARD_V4).as_deref(), Some("1"));
             assert!(dir.path().join("etc/network/interfaces.d/segwall").exists());
-            let again = apply(&mut linux, &request(&policy(ONE), None), &mut |_| {});
-            assert_eq!(again.unwrap(), Applied::Unchanged(number));
+            let lock = linux.lock_wait().unwrap();
+            let mut steps = Vec::new();
+            let again = apply(&mut linux, &request(&policy(ONE), None), &mut |step| steps.push(step.to_owned()));
+            drop(lock);
+            assert_eq!(again.unwrap(), Applied::Unchanged(number), "{steps:?}");
             // Somebody flushed the rules: an apply of the same mends that.
             let nft = segwall_host::nft::Nft::find().unwrap();
             nft.load(&segwall_host::netns::Netns::current().unwrap(), "flush ruleset").unwrap();
@@ -97,7 +103,7 @@ fn nobody_confirms_and_the_box_goes_back() {
             drop(lock);
             assert!(matches!(waiting, Applied::Waiting { .. }), "{waiting:?}");
             assert_ne!(look(&mut linux, &compiled), before);
-            until("the watchdog leads back", || Journal::read(&mut linux).unwrap().is_none());
+            until(&dir, "the watchdog leads back", || Journal::read(&mut linux).unwrap().is_none());
             assert_eq!(look(&mut linux, &compiled), before);
             assert_eq!(Store::confirmed(&mut linux).unwrap(), Some(first));
             let log = fs::read_to_string(dir.path().join("run/segwall/watchdog.log")).unwrap();
@@ -116,12 +122,12 @@ fn whoever_confirms_ends_the_watchdog() {
             let lock = linux.lock_wait().unwrap();
             apply(&mut linux, &request(&policy(TWO), Some(60_000)), &mut |_| {}).unwrap();
             drop(lock);
-            until("a watchdog waits", || watchdogs(&dir) == 1);
+            until(&dir, "a watchdog waits", || watchdogs(&dir) > 0);
             let lock = linux.lock_wait().unwrap();
             let number = confirm(&mut linux, |_, _| Ok(())).unwrap();
             drop(lock);
             assert_eq!(Store::confirmed(&mut linux).unwrap(), Some(number));
-            until("the watchdog ends", || watchdogs(&dir) == 0);
+            until(&dir, "the watchdog ends", || watchdogs(&dir) == 0);
         })
         .unwrap();
 }
@@ -178,7 +184,7 @@ fn whoever_is_killed_is_led_back() {
                 }
                 let phase = Journal::read(&mut linux).unwrap().map(|journal| journal.phase);
                 interrupted += usize::from(phase == Some(Phase::Applying));
-                until("it is led back", || Journal::read(&mut linux).unwrap().is_none() && watchdogs(&dir) == 0);
+                until(&dir, "it is led back", || Journal::read(&mut linux).unwrap().is_none() && watchdogs(&dir) == 0);
                 assert_eq!(Store::confirmed(&mut linux).unwrap(), Some(first), "kill {kill} after {moment:?}");
                 assert_eq!(look(&mut linux, &compiled), before, "kill {kill} after {moment:?}, {phase:?}");
                 assert!(matches!(

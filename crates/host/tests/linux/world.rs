@@ -95,6 +95,7 @@ pub fn request(policy: &str, confirm_within_ms: Option<u64>) -> Request {
         confirm_within_ms,
         console: None,
         allow_unproved: true,
+        take_over: false,
     }
 }
 
@@ -105,9 +106,11 @@ pub fn policy(services: &str) -> String {
 [segments.left]
 interface = "left"
 subnets = ["192.0.2.0/24", "2001:db8:1::/64"]
+ipv6 = "none"
 [segments.right]
 interface = "right"
 subnets = ["198.51.100.0/24", "2001:db8:2::/64"]
+ipv6 = "none"
 [[accept]]
 from = "left"
 to = "right"

@@ -8,6 +8,7 @@ use super::lexer::{Kind, Token};
 use super::{Block, DEPTH_MAX, DhcpOptions, Reading, What};
 use crate::import::interfaces::mask;
 use crate::import::notes::quoted;
+use crate::policy::dhcp_option::{self, OPTION_BYTES_MAX};
 use crate::source::Span;
 
 /// Options of a segment that a policy takes by number, with dhcp-options(5)'s names for them (RFC 2132 and later).
@@ -31,8 +32,6 @@ const NUMBERED: &[(&str, u8)] = &[
 const RANGES_MAX: usize = 64;
 /// Servers of one option that are read.
 const SERVERS_MAX: usize = 16;
-/// Bytes of one option (RFC 2132: a byte counts them).
-const OPTION_BYTES_MAX: usize = 255;
 /// A range in a pool belongs to one of so many subnets before it.
 const SUBNETS_LOOKED_AT: usize = 256;
 
@@ -159,8 +158,8 @@ impl Reading {
                 let number = NUMBERED.iter().find(|(known, _)| *known == text).map(|(_, number)| *number);
                 let number = number.or_else(|| text.strip_prefix("option-").and_then(|number| number.parse().ok()));
                 let value = texts.take(OPTION_BYTES_MAX).collect::<Vec<_>>().join(",");
-                let fits = (1..=OPTION_BYTES_MAX).contains(&value.len());
-                match number.filter(|number| (1..=254).contains(number) && fits) {
+                let fits = |number: &u8| (1..=254).contains(number) && dhcp_option::encode(*number, &value).is_ok();
+                match number.filter(fits) {
                     Some(number) => {
                         self.block().options.others.insert(number, value);
                     }
