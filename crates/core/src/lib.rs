@@ -16,3 +16,4 @@ pub mod ruleset;
 pub mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod verify;

@@ -54,7 +54,11 @@ impl Dnsmasq {
         fs::create_dir_all(&dir).map_err(failed(&dir))?;
         let leases = dir.join("leases");
         let lines = conf.lines().filter(|line| !line.starts_with("user=")).map(|line| {
-            if line.starts_with("dhcp-leasefile=") { format!("dhcp-leasefile={}", leases.display()) } else { line.to_owned() }
+            if line.starts_with("dhcp-leasefile=") {
+                format!("dhcp-leasefile={}", leases.display())
+            } else {
+                line.to_owned()
+            }
         });
         let text = lines.fold(String::new(), |text, line| text + &line + "\n");
         let file = dir.join("dnsmasq.conf");

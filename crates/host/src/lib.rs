@@ -23,6 +23,7 @@ pub mod packet;
 pub mod pin;
 pub mod prove;
 pub mod rawip;
+pub mod reach;
 mod ring;
 pub mod rtnl;
 pub mod rtnl_dump;

@@ -52,8 +52,8 @@ pub enum LabError {
     /// A host of the lab could not listen.
     #[error("a host of the lab cannot listen")]
     Listen(#[source] std::io::Error),
-    /// An interface that was made is not there.
-    #[error("the interface {device} was made and is not there")]
+    /// An interface is not there, or has no hardware address.
+    #[error("there is no interface {device} with a hardware address")]
     Missing {
         /// Its name.
         device: String,

@@ -24,7 +24,7 @@ mod shell;
 mod topology;
 mod trial;
 
-pub use dhcp::DhcpReport;
+pub use dhcp::{DhcpReport, servers_on};
 pub use error::LabError;
 pub use proof::{ProofDifference, ProofReport};
 pub use report::{Difference, FlowText, PairReport, Report, ServiceReport};

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use segwall_host::conntrack::{Conntrack, Key, Tuple};
+use segwall_host::netns::Netns;
 use segwall_host::nflog::{Nflog, NflogError};
 use segwall_host::nft::{LISTING, Nft};
 use segwall_host::packet::PacketSocket;
@@ -135,6 +136,15 @@ impl Prober {
     /// The gateway's namespace.
     pub(crate) fn gateway(&self) -> &Netns {
         &self.network.gateway
+    }
+
+    /// Takes away the table that keeps everything from the gateway's own programs: they may answer from now on.
+    ///
+    /// # Errors
+    /// When nft refuses.
+    pub(crate) fn let_in(&mut self) -> Result<(), LabError> {
+        self.log = None;
+        Ok(self.nft.load(&self.network.gateway, &format!("delete table inet {OBSERVER_TABLE}\n"))?)
     }
 
     /// Sends a frame from a host as it is.

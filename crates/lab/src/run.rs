@@ -9,7 +9,7 @@ use segwall_core::ruleset::{At, Ruleset};
 use segwall_packetset::Place;
 
 use crate::connections;
-use crate::dhcp;
+use crate::dhcp::{self, DhcpReport};
 use crate::error::LabError;
 use crate::limits;
 use crate::pairs::{self, Places};
@@ -34,6 +34,8 @@ pub struct Options {
     pub run: u64,
     /// Chooses the sample where a pair has too many combinations.
     pub seed: u64,
+    /// Run the DHCP server, and ask it in every segment.
+    pub leases: bool,
 }
 
 /// How far a run is.
@@ -154,7 +156,10 @@ pub fn run(
         limits::run(&mut session, &texts, &places, &inputs, options.seed, &mut notes)?;
     }
     step("asking for leases");
-    let dhcp = dhcp::run(policy, written, &topology, &mut prober, options.run)?;
+    let dhcp = match options.leases {
+        true => dhcp::run(policy, written, &topology, &mut prober, options.run)?,
+        false => DhcpReport::default(),
+    };
     Ok(tally.finish(&topology, Beside { proof, dhcp, notes }, started.elapsed().as_secs_f64()))
 }
 

@@ -195,6 +195,7 @@ mod tests {
             probes: BTreeMap::from([("classes", 7)]),
             probes_total: 7,
             skipped: 0,
+            dhcp: DhcpReport::default(),
             differences_total: 2,
             differences: vec![difference()],
             proof: ProofReport::default(),

@@ -32,12 +32,14 @@ mod matrix;
 mod matrix_service;
 mod pages;
 mod plan;
+mod probe;
 mod prove;
 mod render;
 mod rollback;
 mod schema;
 mod status;
 mod status_text;
+mod verify;
 mod watchdog;
 
 use clap::Subcommand;
@@ -71,6 +73,8 @@ pub enum Command {
     Doctor(doctor::Args),
     Drift(drift::Args),
     Leases(leases::Args),
+    Verify(verify::Args),
+    Probe(probe::Args),
     Boot(boot::Args),
     /// Started by apply: leads the box back unless it is confirmed
     #[command(hide = true, after_help = "Started by `segwall apply`.")]
@@ -105,6 +109,8 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Doctor(args) => doctor::run(args),
         Command::Drift(args) => drift::run(&args),
         Command::Leases(args) => leases::run(&args),
+        Command::Verify(args) => verify::run(args),
+        Command::Probe(args) => probe::run(&args),
         Command::Boot(args) => boot::run(&args),
         Command::Watchdog => watchdog::run(),
         Command::Schema(args) => schema::run(&args),

@@ -3,7 +3,10 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{audit, blast, check, diff, doctor, drift, explain, import, lab, leases, matrix, prove, render, status};
+use super::{
+    audit, blast, check, diff, doctor, drift, explain, import, lab, leases, matrix, probe, prove, render, status,
+    verify,
+};
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
 
@@ -31,9 +34,11 @@ enum Output {
     Lab,
     Leases,
     Matrix,
+    Probe,
     Prove,
     Render,
     Status,
+    Verify,
 }
 
 /// Runs it.
@@ -58,8 +63,10 @@ fn shape(output: Output) -> Schema {
         Output::Lab => schema_for!(Envelope<lab::Data>),
         Output::Leases => schema_for!(Envelope<leases::Data>),
         Output::Matrix => schema_for!(Envelope<matrix::Data>),
+        Output::Probe => schema_for!(Envelope<probe::Data>),
         Output::Prove => schema_for!(Envelope<prove::Data>),
         Output::Render => schema_for!(Envelope<render::Data>),
         Output::Status => schema_for!(Envelope<status::Data>),
+        Output::Verify => schema_for!(Envelope<verify::Data>),
     }
 }

@@ -18,7 +18,8 @@ fn own(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
     let mut misplaced = Vec::new();
     for (link, addr, len) in &subject.wanted.addresses {
         let Some(there) = links.get(link) else { continue };
-        if there.addresses.contains(&(*addr, *len)) {
+        // An interface that goes down loses its IPv6 addresses: it being down is the fault.
+        if there.addresses.contains(&(*addr, *len)) || (addr.is_ipv6() && !there.up) {
             continue;
         }
         let on_other = links.iter().find(|(_, other)| other.addresses.iter().any(|(own, _)| own == addr));

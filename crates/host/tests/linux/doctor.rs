@@ -23,6 +23,9 @@ pub const ALL: &[Case] = &[
     ("rules_are_told_by_what_they_mean", rules_are_told_by_what_they_mean),
 ];
 
+/// What iptables makes.
+const OTHERS: &str =
+    "table ip filter {\n chain FORWARD {\n  type filter hook forward priority 0; policy drop;\n }\n}\n";
 const SERVICES: &str = "\"tcp/80\"";
 
 /// A box after an apply, with its cables plugged in.
@@ -47,7 +50,10 @@ impl Box_ {
         .unwrap();
         let mut linux = dir.linux();
         let text = policy(SERVICES);
+        // Whoever applies holds the lock, or the watchdog takes them for dead.
+        let lock = linux.lock_wait().unwrap();
         apply(&mut linux, &request(&text, None), &mut |_| {}).unwrap();
+        drop(lock);
         let number = Store::confirmed(&mut linux).unwrap().unwrap();
         let held = Store::compiled(&mut linux, number).unwrap();
         let source = Source::new("segwall.toml", text);
@@ -114,11 +120,7 @@ const FAULTS: &[Fault] = &[
     ),
     ("table", |_| nft("flush ruleset"), Box_::reload),
     ("rules", |_| nft("insert rule inet segwall forward tcp dport 22 accept"), Box_::reload),
-    (
-        "foreign-tables",
-        |_| nft("table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; } }"),
-        |_| nft("delete table ip filter"),
-    ),
+    ("foreign-tables", |_| nft(OTHERS), |_| nft("delete table ip filter")),
     ("forwarding", |_| sysctl::set(FORWARD_V4, "0").unwrap(), |_| sysctl::set(FORWARD_V4, "1").unwrap()),
     (
         "rp-filter",
@@ -217,7 +219,7 @@ fn rules_are_told_by_what_they_mean() {
             assert!(packets[0].contains("81"), "{packets:?}");
             // Ours is as it was; what else decides is told apart.
             it.reload();
-            nft("table ip filter { chain FORWARD { type filter hook forward priority 0; policy drop; } }");
+            nft(OTHERS);
             let found = it.linux.kernel_rules(Some(&held));
             assert_eq!(found.rules, Rules::Proved);
             assert!(found.tables.unwrap().iter().any(|table| table.name == "ip filter" && !table.harmless));

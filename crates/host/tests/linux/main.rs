@@ -8,6 +8,7 @@ mod files;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod helpers;
+mod probes;
 mod rules;
 mod session;
 mod transaction;
@@ -23,6 +24,6 @@ fn main() -> ExitCode {
         return helpers::run(&args.collect::<Vec<_>>());
     }
     let inside: Vec<harness::Case> =
-        [doctor::ALL, files::ALL, changes::ALL, rules::ALL, session::ALL, transaction::ALL].concat();
+        [doctor::ALL, probes::ALL, files::ALL, changes::ALL, rules::ALL, session::ALL, transaction::ALL].concat();
     harness::run(&[], world::enter, &inside)
 }

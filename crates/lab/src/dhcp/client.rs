@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use dhcproto::v4::{DhcpOption, Flags, Message, MessageType, Opcode, OptionCode};
 use dhcproto::{Decodable, Decoder, Encodable, Encoder};
 use etherparse::PacketBuilder;
+use segwall_host::packet::PacketSocket;
 use segwall_packetset::InterfaceId;
 
 use crate::error::LabError;
@@ -48,23 +49,62 @@ pub struct Given {
     pub options: BTreeMap<u8, Vec<u8>>,
 }
 
-/// Asks for a lease from the host at an interface.
+/// A wire with servers on it.
+pub(super) trait Wire {
+    fn send(&mut self, frame: &[u8]) -> Result<(), LabError>;
+    fn receive(&mut self, each: &mut dyn FnMut(&[u8]));
+}
+
+/// The wire of a host of the lab.
+pub(super) struct LabWire<'a>(pub &'a mut Prober, pub InterfaceId);
+
+impl Wire for LabWire<'_> {
+    fn send(&mut self, frame: &[u8]) -> Result<(), LabError> {
+        self.0.send_raw(self.1, frame)
+    }
+
+    fn receive(&mut self, each: &mut dyn FnMut(&[u8])) {
+        self.0.receive_raw(self.1, each);
+    }
+}
+
+impl Wire for PacketSocket {
+    fn send(&mut self, frame: &[u8]) -> Result<(), LabError> {
+        Ok(PacketSocket::send(self, &[frame])?)
+    }
+
+    fn receive(&mut self, each: &mut dyn FnMut(&[u8])) {
+        PacketSocket::receive(self, each);
+    }
+}
+
+/// Servers that make an offer. None of them is taken, so no address is used up.
+pub(super) fn discover(
+    wire: &mut dyn Wire,
+    mac: [u8; 6],
+    xid: u32,
+    patience: Duration,
+) -> Result<BTreeSet<Ipv4Addr>, LabError> {
+    let discover = frame(mac, &message(mac, xid, MessageType::Discover, &[], &[]));
+    Ok(converse(wire, &discover, xid, patience)?.iter().filter_map(server_of).collect())
+}
+
+/// Asks for a lease.
 pub(super) fn ask(
-    prober: &mut Prober,
-    at: InterfaceId,
+    wire: &mut dyn Wire,
     mac: [u8; 6],
     xid: u32,
     wishes: &[u8],
     patience: Duration,
 ) -> Result<Asked, LabError> {
     let discover = frame(mac, &message(mac, xid, MessageType::Discover, wishes, &[]));
-    let offers = converse(prober, at, &discover, xid, patience)?;
+    let offers = converse(wire, &discover, xid, patience)?;
     let servers = offers.iter().filter_map(server_of).collect();
     let Some(offer) = offers.into_iter().next() else { return Ok(Asked::default()) };
     let mut said = vec![DhcpOption::RequestedIpAddress(offer.yiaddr())];
     said.extend(server_of(&offer).map(DhcpOption::ServerIdentifier));
     let request = frame(mac, &message(mac, xid, MessageType::Request, wishes, &said));
-    let answers = converse(prober, at, &request, xid, patience)?;
+    let answers = converse(wire, &request, xid, patience)?;
     let is_yes = |answer: &&Message| answer.opts().msg_type() == Some(MessageType::Ack);
     Ok(Asked { servers, given: answers.iter().find(is_yes).map(given) })
 }
@@ -100,22 +140,16 @@ fn given(message: &Message) -> Given {
 }
 
 /// Says something until somebody answers; then a moment longer, for others.
-fn converse(
-    prober: &mut Prober,
-    at: InterfaceId,
-    frame: &[u8],
-    xid: u32,
-    patience: Duration,
-) -> Result<Vec<Message>, LabError> {
+fn converse(wire: &mut dyn Wire, frame: &[u8], xid: u32, patience: Duration) -> Result<Vec<Message>, LabError> {
     let begun = Instant::now();
     let mut answers = Vec::new();
     while answers.is_empty() && begun.elapsed() < patience {
-        prober.send_raw(at, frame)?;
+        wire.send(frame)?;
         let said = Instant::now();
         let mut first = None;
         while said.elapsed() < AGAIN && first.is_none_or(|first: Instant| first.elapsed() < SECOND_SERVER) {
             thread::sleep(PAUSE);
-            prober.receive_raw(at, |frame| answers.extend(answer(frame, xid)));
+            wire.receive(&mut |frame| answers.extend(answer(frame, xid)));
             if !answers.is_empty() && first.is_none() {
                 first = Some(Instant::now());
             }
@@ -139,9 +173,7 @@ fn message(mac: [u8; 6], xid: u32, kind: MessageType, wishes: &[u8], more: &[Dhc
 }
 
 fn frame(mac: [u8; 6], payload: &[u8]) -> Vec<u8> {
-    let builder = PacketBuilder::ethernet2(mac, [0xff; 6])
-        .ipv4([0; 4], [0xff; 4], 64)
-        .udp(CLIENT_PORT, SERVER_PORT);
+    let builder = PacketBuilder::ethernet2(mac, [0xff; 6]).ipv4([0; 4], [0xff; 4], 64).udp(CLIENT_PORT, SERVER_PORT);
     let mut frame = Vec::with_capacity(builder.size(payload.len()));
     builder.write(&mut frame, payload).expect("a vector takes all");
     frame

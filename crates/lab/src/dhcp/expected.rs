@@ -67,7 +67,11 @@ impl Expected {
     /// In what the answers differ: sentences.
     pub fn compare(&self, asked: &Asked) -> Vec<String> {
         let Some(given) = &asked.given else {
-            let what = if asked.servers.is_empty() { "no server answered" } else { "the server made an offer and did not keep it" };
+            let what = if asked.servers.is_empty() {
+                "no server answered"
+            } else {
+                "the server made an offer and did not keep it"
+            };
             return vec![what.to_owned()];
         };
         let mut found = self.compare_lease(given);
@@ -107,4 +111,52 @@ impl Expected {
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn expected() -> Expected {
+        Expected {
+            pool: "192.168.20.100-192.168.20.200".parse().expect("a pool"),
+            server: Ipv4Addr::new(192, 168, 20, 1),
+            lease_s: 3600,
+            options: BTreeMap::from([(MASK, vec![255, 255, 255, 0]), (ROUTERS, vec![192, 168, 20, 1])]),
+        }
+    }
+
+    fn asked() -> Asked {
+        let expected = expected();
+        let given = Given {
+            addr: Ipv4Addr::new(192, 168, 20, 150),
+            server: Some(expected.server),
+            lease_s: Some(3600),
+            options: expected.options.clone(),
+        };
+        Asked { servers: BTreeSet::from([expected.server]), given: Some(given) }
+    }
+
+    #[test]
+    fn each_difference_is_told() {
+        assert_eq!(expected().compare(&asked()), [""; 0]);
+        let faults: [(fn(&mut Asked), &str); 8] = [
+            (|it| *it = Asked::default(), "no server answered"),
+            (|it| it.given = None, "did not keep it"),
+            (|it| it.given.as_mut().expect("a lease").addr = Ipv4Addr::new(192, 168, 20, 99), "not in the pool"),
+            (|it| it.given.as_mut().expect("a lease").lease_s = Some(60), "60 s, not 3600 s"),
+            (|it| it.given.as_mut().expect("a lease").server = None, "nobody gave the lease"),
+            (|it| drop(it.servers.insert(Ipv4Addr::new(192, 168, 20, 66))), "somebody else answers too: 192.168.20.66"),
+            (|it| drop(it.given.as_mut().expect("a lease").options.remove(&ROUTERS)), "option 3 is missing"),
+            (|it| drop(it.given.as_mut().expect("a lease").options.insert(MASK, vec![0])), "option 1 is 00"),
+        ];
+        for (plant, words) in faults {
+            let mut asked = asked();
+            plant(&mut asked);
+            let found = expected().compare(&asked);
+            assert!(found.len() == 1 && found[0].contains(words), "{words}: {found:?}");
+        }
+    }
 }
