@@ -9,7 +9,7 @@ use segwall_core::doctor::{Rules, State, Subject, examine};
 use segwall_core::plan::{Change, FORWARD_V4};
 use segwall_core::policy::{self, Context, Policy};
 use segwall_core::source::Source;
-use segwall_host::apply::{Compiled, Host, Store, apply};
+use segwall_host::apply::{self, Compiled, Host, Store};
 use segwall_host::linux::{Linux, Look};
 use segwall_host::netns::Netns;
 use segwall_host::nft::Nft;
@@ -52,7 +52,7 @@ impl Box_ {
         let text = policy(SERVICES);
         // Whoever applies holds the lock, or the watchdog takes them for dead.
         let lock = linux.lock_wait().unwrap();
-        apply(&mut linux, &request(&text, None), &mut |_| {}).unwrap();
+        apply::apply(&mut linux, &request(&text, None), &mut |_| {}).unwrap();
         drop(lock);
         let number = Store::confirmed(&mut linux).unwrap().unwrap();
         let held = Store::compiled(&mut linux, number).unwrap();
@@ -217,6 +217,20 @@ fn rules_are_told_by_what_they_mean() {
                 panic!("it lets more through")
             };
             assert!(packets[0].contains("81"), "{packets:?}");
+            it.reload();
+            nft("delete element inet segwall accept_forward_in_out_port { \"left\" . \"right\" . tcp . 80 }");
+            let found = it.linux.kernel_rules(Some(&held));
+            let Rules::Refuted(packets) = found.rules else { panic!("{found:?}: it lets less through") };
+            assert!(packets[0].contains(":80"), "{packets:?}");
+            assert!(found.edited.is_empty(), "no rule was touched");
+            nft("flush ruleset");
+            assert!(matches!(it.linux.kernel_rules(Some(&held)).rules, Rules::Refuted(_)));
+            it.address("left", false);
+            let drift = apply::plan(&mut it.linux, &held, false).unwrap();
+            let steps: Vec<String> = drift.plan.changes.iter().map(ToString::to_string).collect();
+            assert!(steps.contains(&"give 192.0.2.1/24 to left".to_owned()), "{steps:?}");
+            assert!(steps.iter().any(|step| step.starts_with("load the rules")), "{steps:?}");
+            it.address("left", true);
             // Ours is as it was; what else decides is told apart.
             it.reload();
             nft(OTHERS);
