@@ -32,7 +32,7 @@ pub(super) fn check(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
         let needed = facts.held.is_some() && subject.wanted.forwarding.iter().any(|wanted| wanted == key);
         let fault = match (on, needed) {
             (true, true) => None,
-            (false, true) => Some(off(name, key, family, facts)),
+            (false, true) => Some(off(key, family, facts)),
             // Our table, where it is in the kernel, says no to what the policy does not name; where it is missing from a
             // box with a generation, that is the fault.
             (true, false) if facts.held.is_none() && !facts.inventory.table => Some(Fault::new(
@@ -60,11 +60,10 @@ pub(super) fn check(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
     reverse_path(checks, subject, facts);
 }
 
-fn off(name: &str, key: &str, family: &str, facts: &Facts) -> Fault {
+fn off(key: &str, family: &str, facts: &Facts) -> Fault {
     let dotted = key.replace('/', ".");
     let loaded = facts.inventory.table && !matches!(facts.rules, Rules::Refuted(_));
     let next = if loaded { format!("sysctl -w {dotted}=1, or segwall apply") } else { "segwall apply".to_owned() };
-    debug_assert!(name.starts_with("forwarding"));
     Fault::new(
         format!("{family} is not forwarded ({dotted} is 0)"),
         "no segment reaches another, nor the internet; the boot service switches it on once the rules are loaded and proved",

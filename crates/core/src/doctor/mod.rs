@@ -82,7 +82,7 @@ pub fn examine(subject: &Subject<'_>, facts: &Facts) -> Vec<Check> {
     logging::check(&mut checks, facts);
     conntrack::check(&mut checks, subject, facts);
     clock::check(&mut checks, facts);
-    store::check(&mut checks, subject, facts);
+    store::check(&mut checks, facts);
     checks.list
 }
 

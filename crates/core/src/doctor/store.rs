@@ -1,14 +1,14 @@
 //! What was applied, and whether it is kept.
 
 use super::check::{Checks, Fault};
-use super::{Facts, Lbu, Subject, Transaction};
+use super::{Facts, Lbu, Transaction};
 
 /// A generation with its journal takes less.
 const FREE_BYTES_MIN: u64 = 16 * 1024 * 1024;
 /// Files that an apply may make.
 const FREE_FILES_MIN: u64 = 200;
 
-pub(super) fn check(checks: &mut Checks, _subject: &Subject<'_>, facts: &Facts) {
+pub(super) fn check(checks: &mut Checks, facts: &Facts) {
     policy(checks, facts);
     transaction(checks, facts);
     disk(checks, facts);

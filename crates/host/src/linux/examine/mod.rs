@@ -62,10 +62,13 @@ impl Linux {
         let programs = doctor::programs(subject).into_iter().map(|program| program.name);
         let programs = programs.filter(|name| exec::find(name).is_some()).map(str::to_owned).collect();
         let clock = super::clock::now()?;
+        let policy = subject.policy;
+        let uplinks = policy.uplinks.iter().map(|uplink| uplink.device.as_str());
+        let devices: Vec<&str> = policy.segments.iter().map(|one| one.device.as_str()).chain(uplinks).collect();
         Ok(Facts {
             rules: found.rules,
             tables: found.tables,
-            filters: Some(crate::others::filters(&subject.wanted.up.iter().map(String::as_str).collect::<Vec<_>>())),
+            filters: Some(crate::others::filters(&devices)),
             conntrack,
             clock: WallClock { unix_s: clock.unix_s, synchronised: super::clock::is_synchronised() },
             held: self.held()?,
