@@ -20,6 +20,21 @@ pub fn timezone() -> TimeZone {
     std::env::var("TZ").ok().and_then(|name| named(&name)).or_else(local).unwrap_or(TimeZone::UTC)
 }
 
+/// The box's time zone as a text that means the same elsewhere: its name, or the rule at the end of a copied zone file.
+pub fn timezone_text() -> String {
+    let zone = timezone();
+    if let Some(name) = zone.iana_name() {
+        return name.to_owned();
+    }
+    let rule = std::env::var("TZ").ok().filter(|text| named(text).is_some()).or_else(|| {
+        // A TZif file ends with its rule between two line ends (RFC 8536, section 3.3).
+        let bytes = std::fs::read(LOCALTIME).ok()?;
+        let text = String::from_utf8_lossy(bytes.strip_suffix(b"\n")?).into_owned();
+        text.rsplit('\n').next().map(str::to_owned)
+    });
+    rule.filter(|rule| named(rule).is_some()).unwrap_or_else(|| "UTC".to_owned())
+}
+
 fn named(text: &str) -> Option<TimeZone> {
     let name = text.strip_prefix(':').unwrap_or(text);
     let name = name.split_once("/zoneinfo/").map_or(name, |(_, name)| name);

@@ -7,12 +7,11 @@ use crate::load::Checked;
 
 /// A policy as a generation, without its number.
 pub fn candidate(checked: &Checked, who: Who, comment: Option<String>) -> Candidate {
-    let timezone = clock::timezone();
     let manifest = Manifest {
         number: 0,
         applied_s: clock::now().as_second(),
         file: checked.source.name().to_owned(),
-        timezone: timezone.iana_name().unwrap_or("UTC").to_owned(),
+        timezone: clock::timezone_text(),
         compiled_s: Some(clock::now().as_second()),
         digest: String::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -21,6 +21,9 @@ const ALWAYS: [(Kind, u16); 8] = [
     (Kind::Tcp, 3389),
     (Kind::Udp, 53),
 ];
+/// All that strangers on the internet are asked: what the box itself asks of them, and what everybody opens.
+const OF_STRANGERS: [(Kind, Option<u16>); 4] =
+    [(Kind::Tcp, Some(53)), (Kind::Udp, Some(53)), (Kind::Tcp, Some(443)), (Kind::Ping, None)];
 /// A source port as clients take it; no rule speaks of it.
 const CLIENT_PORT: u16 = 50_000;
 const ECHO_V4: u8 = 8;
@@ -63,7 +66,8 @@ pub fn list(
         if output == input || Family::of(addr) != Family::of(source) {
             continue;
         }
-        for (kind, port) in &services {
+        let is_stranger = matches!(output, Place::Interface(id) if !ruleset.is_segment(id));
+        for (kind, port) in services.iter().filter(|service| !is_stranger || OF_STRANGERS.contains(service)) {
             let (number, header) = header(*kind, *port, addr);
             let flow = Flow { input, output, proto: number, src: source, dst: addr, header, sent: None };
             let decision = ruleset.eval(&flow, at);

@@ -186,7 +186,9 @@ fn prepared(host: &mut impl Host, request: &Request, number: u64) -> Result<Prep
     if !obstacles.is_empty() {
         return Err(ApplyError::Obstacles { obstacles });
     }
-    if let (true, Some(previous)) = (plan.changes.is_empty(), previous) {
+    // A module that a kernel has without saying so is asked for each time.
+    let is_idle = plan.changes.iter().all(|change| matches!(change, Change::Module { .. }));
+    if let (true, Some(previous)) = (is_idle, previous) {
         return Ok(Prepared::Unchanged(previous));
     }
     let began = host.clock().map_err(before)?;

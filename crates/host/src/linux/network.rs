@@ -110,8 +110,33 @@ pub(super) fn up(name: &str, up: bool) -> Result<(), HostError> {
     tolerating(harmless, Request { kind: RTM_SETLINK, flags: 0, body }).map_err(|error| HostError::new(doing(), error))
 }
 
-/// An address is on an interface, usable at once, or is not.
+/// An address is on an interface, usable at once, or is not. Others on it stay: with the first IPv4 address of a network the
+/// kernel takes away all that came after it.
 pub(super) fn address(link: &str, addr: IpAddr, prefix_len: u8, present: bool) -> Result<(), HostError> {
+    let before = addresses_of(link)?;
+    set_address(link, addr, prefix_len, present)?;
+    let after = addresses_of(link)?;
+    for (other, other_len) in before.into_iter().filter(|one| *one != (addr, prefix_len) && !after.contains(one)) {
+        set_address(link, other, other_len, true)?;
+    }
+    if after.contains(&(addr, prefix_len)) == present {
+        return Ok(());
+    }
+    let (verb, word, why) = if present {
+        ("give", "to", "it has this address with another length of the network already; remove that")
+    } else {
+        ("take", "from", "it is there again")
+    };
+    Err(HostError::new(format!("{verb} {addr}/{prefix_len} {word} {link}"), why))
+}
+
+fn addresses_of(link: &str) -> Result<Vec<(IpAddr, u8)>, HostError> {
+    let Some(index) = index_of(link)? else { return Ok(Vec::new()) };
+    let all = rtnl_dump::addresses().map_err(unanswered)?;
+    Ok(all.into_iter().filter(|one| one.link == index).map(|one| (one.addr, one.prefix_len)).collect())
+}
+
+fn set_address(link: &str, addr: IpAddr, prefix_len: u8, present: bool) -> Result<(), HostError> {
     let doing = || {
         let (verb, word) = if present { ("give", "to") } else { ("take", "from") };
         format!("{verb} {addr}/{prefix_len} {word} {link}")

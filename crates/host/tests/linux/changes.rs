@@ -13,6 +13,7 @@ use crate::world::{Dir, wired};
 pub const ALL: &[Case] = &[
     ("every_change_goes_there_and_back_twice", every_change_goes_there_and_back_twice),
     ("a_route_that_was_there_is_there_again", a_route_that_was_there_is_there_again),
+    ("other_addresses_of_an_interface_stay", other_addresses_of_an_interface_stay),
     ("a_device_of_somebody_else_is_not_touched", a_device_of_somebody_else_is_not_touched),
     ("settings_of_devices_that_are_not_there_wait", settings_of_devices_that_are_not_there_wait),
     ("services_start_and_stop", services_start_and_stop),
@@ -113,6 +114,28 @@ fn a_route_that_was_there_is_there_again() {
             assert_eq!(there.iter().map(|route| route.1.to_string()).collect::<Vec<_>>(), ["192.0.2.3", "192.0.2.2"]);
             linux.change(&ours.inverse()).unwrap();
             assert_eq!(look(&mut linux).routes, before);
+        })
+        .unwrap();
+}
+
+fn other_addresses_of_an_interface_stay() {
+    let dir = Dir::new("addresses");
+    let (gateway, _far) = wired(&["lan"]);
+    gateway
+        .run(|| {
+            let mut linux = dir.linux();
+            linux.change(&Change::Up { link: "lan".to_owned(), up: true }).unwrap();
+            let (ours, theirs) = (address("lan", "192.0.2.1", 24), address("lan", "192.0.2.200", 24));
+            linux.change(&ours).unwrap();
+            linux.change(&theirs).unwrap();
+            linux.change(&ours.inverse()).unwrap();
+            let left = look(&mut linux).links["lan"].addresses.clone();
+            let v4: Vec<_> = left.iter().filter(|(addr, _)| addr.is_ipv4()).collect();
+            assert_eq!(v4, [&("192.0.2.200".parse().unwrap(), 24)]);
+            // The same address for a network of another size is not what was asked for.
+            linux.change(&address("lan", "2001:db8::1", 64)).unwrap();
+            let error = linux.change(&address("lan", "2001:db8::1", 48)).unwrap_err().chain();
+            assert!(error.contains("another length"), "{error}");
         })
         .unwrap();
 }
