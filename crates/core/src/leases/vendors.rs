@@ -27,7 +27,7 @@ impl Vendors {
         &FILES
     }
 
-    /// Reads it: lines such as `28-6F-B9   (hex)		Nokia Shanghai Bell Co., Ltd.`
+    /// Reads it: lines such as `28-6F-B9   (hex)  Nokia Shanghai Bell Co., Ltd.`
     #[must_use]
     pub fn read(text: &str) -> Self {
         let entry = |line: &str| {

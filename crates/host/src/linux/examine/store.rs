@@ -113,6 +113,7 @@ impl Linux {
 }
 
 /// Room where generations are kept, or will be.
+#[allow(clippy::useless_conversion, reason = "these numbers are narrower on other systems")]
 pub(super) fn disk(root: &Root) -> Option<Disk> {
     let of = |path: &str| statvfs(&root.at(path)).ok();
     let seen = of(ROOT).or_else(|| of("/etc"))?;
