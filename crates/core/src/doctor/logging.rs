@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn what_blocks_is_told_from_what_does_not() {
-        let lines = |text| blocking(text).into_iter().map(|(number, _)| number).collect::<Vec<_>>();
+        let lines = |text: &str| blocking(text).into_iter().map(|(number, _)| number).collect::<Vec<_>>();
         assert_eq!(lines("# *.* @@a:514\n*.* @@192.168.30.5:514\n"), [2]);
         assert_eq!(lines("*.* @192.168.30.5\n"), [] as [usize; 0]);
         assert_eq!(lines("$ActionQueueType LinkedList\n*.* @@h\n*.* @@other\n"), [3]);

@@ -139,18 +139,25 @@ mod tests {
         Asked { servers: BTreeSet::from([expected.server]), given: Some(given) }
     }
 
+    fn options(it: &mut Asked) -> &mut BTreeMap<u8, Vec<u8>> {
+        &mut it.given.as_mut().expect("a lease").options
+    }
+
+    /// What is changed about a good answer, and what must be said of it.
+    type Fault = (fn(&mut Asked), &'static str);
+
     #[test]
     fn each_difference_is_told() {
         assert_eq!(expected().compare(&asked()), [""; 0]);
-        let faults: [(fn(&mut Asked), &str); 8] = [
+        let faults: [Fault; 8] = [
             (|it| *it = Asked::default(), "no server answered"),
             (|it| it.given = None, "did not keep it"),
             (|it| it.given.as_mut().expect("a lease").addr = Ipv4Addr::new(192, 168, 20, 99), "not in the pool"),
             (|it| it.given.as_mut().expect("a lease").lease_s = Some(60), "60 s, not 3600 s"),
             (|it| it.given.as_mut().expect("a lease").server = None, "nobody gave the lease"),
-            (|it| drop(it.servers.insert(Ipv4Addr::new(192, 168, 20, 66))), "somebody else answers too: 192.168.20.66"),
-            (|it| drop(it.given.as_mut().expect("a lease").options.remove(&ROUTERS)), "option 3 is missing"),
-            (|it| drop(it.given.as_mut().expect("a lease").options.insert(MASK, vec![0])), "option 1 is 00"),
+            (|it| it.servers.extend([Ipv4Addr::new(192, 168, 20, 66)]), "somebody else answers too: 192.168.20.66"),
+            (|it| options(it).retain(|number, _| *number != ROUTERS), "option 3 is missing"),
+            (|it| options(it).extend([(MASK, vec![0])]), "option 1 is 00"),
         ];
         for (plant, words) in faults {
             let mut asked = asked();
