@@ -17,6 +17,7 @@ mod drift;
 mod explain;
 mod explain_code;
 mod grid;
+mod guard;
 mod history;
 mod import;
 mod import_files;
@@ -76,6 +77,7 @@ pub enum Command {
     Verify(verify::Args),
     Probe(probe::Args),
     Boot(boot::Args),
+    Guard(guard::Args),
     /// Started by apply: leads the box back unless it is confirmed
     #[command(hide = true, after_help = "Started by `segwall apply`.")]
     Watchdog,
@@ -112,6 +114,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Verify(args) => verify::run(args),
         Command::Probe(args) => probe::run(&args),
         Command::Boot(args) => boot::run(&args),
+        Command::Guard(args) => guard::run(&args),
         Command::Watchdog => watchdog::run(),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

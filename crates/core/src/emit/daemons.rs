@@ -7,6 +7,9 @@ use crate::policy::{DhcpKind, Policy, Segment};
 /// The one-shot service that loads the rules at boot.
 pub(super) const BOOT: &str = "segwall";
 
+/// The process that keeps them loaded.
+pub(super) const GUARD: &str = "segwall-guard";
+
 /// A process that serves segments.
 pub(super) struct Daemon {
     pub name: &'static str,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::bundle::{Artifact, Input, MODE_PROGRAM, System, Target};
-use super::daemons::{BOOT, Daemon, daemons};
+use super::daemons::{BOOT, Daemon, GUARD, daemons};
 use super::dhcp::STATE_DIR;
 use super::head;
 
@@ -12,7 +12,7 @@ pub(super) fn artifacts(input: &Input<'_>) -> Vec<Artifact> {
         mode: MODE_PROGRAM,
         ..Artifact::text(Target::Openrc, &format!("/etc/init.d/{name}"), text)
     };
-    let mut list = vec![file(BOOT, boot())];
+    let mut list = vec![file(BOOT, boot()), file(GUARD, guard())];
     for daemon in daemons(input.policy, System::Alpine) {
         list.push(file(daemon.name, service(&daemon, input.file())));
     }
@@ -44,6 +44,27 @@ stop() {
     ebegin "Switching forwarding off"
     /usr/bin/segwall boot stop
     eend $?
+}
+"#
+    )
+}
+
+/// Rules that somebody flushed come back, and nothing is forwarded until they have.
+fn guard() -> String {
+    format!(
+        "#!/sbin/openrc-run\n{}{}",
+        head::of_program("#"),
+        r#"
+description="Keeps the rules of Segwall loaded"
+supervisor="supervise-daemon"
+command="/usr/bin/segwall"
+command_args="guard"
+respawn_delay="2"
+respawn_max="0"
+
+depend() {
+    use logger
+    after segwall
 }
 "#
     )

@@ -3,14 +3,14 @@
 use std::fmt::Write;
 
 use super::bundle::{Artifact, Input, System, Target};
-use super::daemons::{BOOT, Daemon, daemons};
+use super::daemons::{BOOT, Daemon, GUARD, daemons};
 use super::head;
 
 pub(super) fn artifacts(input: &Input<'_>) -> Vec<Artifact> {
     let file = |name: &str, text: String| {
         Artifact::text(Target::Systemd, &format!("/etc/systemd/system/{name}.service"), text)
     };
-    let mut list = vec![file(BOOT, boot())];
+    let mut list = vec![file(BOOT, boot()), file(GUARD, guard())];
     for daemon in daemons(input.policy, System::Debian) {
         list.push(file(daemon.name, service(&daemon, input.file())));
     }
@@ -60,6 +60,32 @@ ExecStop=/usr/bin/segwall boot stop
 
 [Install]
 WantedBy=sysinit.target
+"
+    )
+}
+
+/// Rules that somebody flushed come back, and nothing is forwarded until they have.
+fn guard() -> String {
+    format!(
+        "{}{}{HARDENING}{}",
+        head::of_program("#"),
+        "
+[Unit]
+Description=Keep the rules of Segwall loaded
+Documentation=man:segwall(1)
+After=segwall.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart=/usr/bin/segwall guard
+Restart=always
+RestartSec=2
+",
+        "ProtectSystem=yes
+
+[Install]
+WantedBy=multi-user.target
 "
     )
 }

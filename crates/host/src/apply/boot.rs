@@ -42,7 +42,7 @@ pub fn start<H: Host>(
     };
     if let Some(number) = Store::confirmed(host)? {
         forward(host, &[], false)?;
-        let compiled = Store::compiled(host, number)?;
+        let compiled = host.renewed(number)?;
         load(host, &compiled)?;
         forward(host, &compiled.wanted.forwarding, true)?;
         return Ok((recovery, Booted::Open(number)));

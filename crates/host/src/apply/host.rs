@@ -150,6 +150,16 @@ pub trait Host {
     /// # Errors
     /// When it cannot be started.
     fn start_watchdog(&mut self) -> Result<(), HostError>;
+    /// A generation as the clock wants its rules now.
+    ///
+    /// # Errors
+    /// When it cannot be compiled any more.
+    fn renewed(&mut self, number: u64) -> Result<Compiled, HostError>
+    where
+        Self: Sized,
+    {
+        super::Store::compiled(self, number)
+    }
     /// Compiles a generation for this box.
     ///
     /// # Errors

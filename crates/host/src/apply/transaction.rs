@@ -308,6 +308,9 @@ pub enum ConfirmError {
     /// It may not be confirmed from here.
     #[error("{0}")]
     NotFromHere(String),
+    /// Somebody changed the rules since.
+    #[error("the kernel no longer holds generation {0}: {1}; `segwall rollback` gives it up, then apply again")]
+    Changed(u64, String),
     /// The disk refused.
     #[error("generation {0} waits still")]
     Disk(u64, #[source] HostError),
@@ -331,6 +334,10 @@ pub fn confirm(
         return Err(ConfirmError::Late(generation));
     }
     may(&journal, &now).map_err(ConfirmError::NotFromHere)?;
+    let proved = Store::compiled(host, generation).and_then(|compiled| host.prove(Some(&compiled)));
+    if let Verdict::Refuted(shown) = proved.map_err(ConfirmError::Journal)? {
+        return Err(ConfirmError::Changed(generation, shown.join("; ")));
+    }
     keep(host, generation).map_err(|error| ConfirmError::Disk(generation, error))?;
     Ok(generation)
 }

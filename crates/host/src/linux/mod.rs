@@ -7,6 +7,7 @@ mod compile;
 mod examine;
 mod facts;
 mod files;
+pub mod guard;
 mod inventory;
 mod lock;
 mod network;
@@ -179,6 +180,10 @@ impl Host for Linux {
 
     fn start_watchdog(&mut self) -> Result<(), HostError> {
         watchdog::start(self)
+    }
+
+    fn renewed(&mut self, number: u64) -> Result<Compiled, HostError> {
+        self.as_the_clock_wants(number)
     }
 
     fn compile(&mut self, number: u64, policy: &str, manifest: &Manifest) -> Result<Compiled, HostError> {

@@ -161,7 +161,7 @@ fn wait(linux: &mut Linux) -> Result<(), HostError> {
 }
 
 /// Writes a line down where somebody may look for it. The watchdog's work does not depend on it.
-fn tell(linux: &Linux, text: &str) {
+pub(super) fn tell(linux: &Linux, text: &str) {
     let line = text.replace(|c: char| c.is_control(), " ");
     if let Ok(socket) = UnixDatagram::unbound()
         && linux.root.is_real()

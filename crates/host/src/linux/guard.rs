@@ -1,0 +1,147 @@
+//! The guard: rules that somebody flushed are loaded again, and nothing is forwarded meanwhile; rules whose meaning moves
+//! with the clock are loaded anew when it does.
+//!
+//! It listens to what nf_tables tells of every change (`NFNLGRP_NFTABLES`, linux/netfilter/nfnetlink.h).
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use netlink_sys::protocols::NETLINK_NETFILTER;
+use netlink_sys::{Socket, SocketAddr};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use segwall_core::emit::nft::TABLE;
+
+use super::Linux;
+use super::watchdog::tell;
+use crate::apply::boot::{self, Booted};
+use crate::apply::{Compiled, HostError, Journal, Manifest, Store};
+
+const NFNLGRP_NFTABLES: u32 = 7;
+/// How often it is looked whether the clock moved a rule, and whether what holds is still there.
+const ROUND: Duration = Duration::from_secs(30);
+/// While an apply is at work it is waited for this long before it is looked again.
+const BUSY: Duration = Duration::from_millis(200);
+const EVENT_BYTES_MAX: usize = 64 * 1024;
+
+/// Keeps watch until the process ends.
+///
+/// # Errors
+/// When the kernel cannot be listened to. What goes wrong later is told and tried again.
+pub fn keep(linux: &mut Linux) -> Result<(), HostError> {
+    let socket = listen().map_err(|error| HostError::new("listen to changes of the kernel's rules", error))?;
+    let mut pause = Duration::ZERO;
+    loop {
+        wait(&socket, pause);
+        pause = match look(linux) {
+            Ok(true) => ROUND,
+            Ok(false) => BUSY,
+            Err(error) => {
+                tell(linux, &format!("guard: {}", error.chain()));
+                ROUND
+            }
+        };
+    }
+}
+
+fn listen() -> std::io::Result<Socket> {
+    let mut socket = Socket::new(NETLINK_NETFILTER)?;
+    socket.bind(&SocketAddr::new(0, 0))?;
+    socket.add_membership(NFNLGRP_NFTABLES)?;
+    socket.set_non_blocking(true)?;
+    Ok(socket)
+}
+
+/// Until something changes, or for this long. What was told is thrown away: the rules themselves are looked at, so a
+/// message that was lost is no loss.
+fn wait(socket: &Socket, longest: Duration) {
+    // SAFETY: the descriptor is the socket's, which outlives it here.
+    let fd = unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) };
+    let timeout = PollTimeout::try_from(longest).unwrap_or(PollTimeout::MAX);
+    let _ = poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], timeout);
+    let mut buffer = Vec::with_capacity(EVENT_BYTES_MAX);
+    while socket.recv(&mut buffer, 0).is_ok_and(|len| len > 0) {
+        buffer.clear();
+    }
+}
+
+/// Whether it could be looked; not while somebody applies.
+fn look(linux: &mut Linux) -> Result<bool, HostError> {
+    let Some(number) = Store::confirmed(linux)? else { return Ok(true) };
+    if linux.has_table(TABLE)? {
+        return renew(linux, number);
+    }
+    // Before anything else: without rules nothing may pass.
+    boot::stop(linux)?;
+    let Some(_lock) = linux.lock_try()? else { return Ok(false) };
+    if linux.has_table(TABLE)? {
+        return Ok(true);
+    }
+    tell(linux, &format!("guard: somebody removed the table inet {TABLE}; nothing is forwarded until it is back"));
+    if let (_, Booted::Open(number)) = boot::start(linux, |_| Ok(None))? {
+        tell(linux, &format!("guard: the rules of generation {number} are loaded and proved again"));
+    }
+    Ok(true)
+}
+
+/// Loads rules anew whose meaning moved with the clock.
+fn renew(linux: &mut Linux, number: u64) -> Result<bool, HostError> {
+    let Some(manifest) = Store::manifest(linux, number)? else { return Ok(true) };
+    let loaded = Store::compiled(linux, number)?;
+    if !has_times(&loaded) {
+        return Ok(true);
+    }
+    let now = Manifest { compiled_s: instant(linux, &manifest), ..manifest };
+    let Some(policy) = Store::policy(linux, number)? else { return Ok(true) };
+    let renewed = linux.generation(number, &policy, &now)?;
+    if renewed.program.script() == loaded.program.script() {
+        return Ok(true);
+    }
+    let Some(_lock) = linux.lock_try()? else { return Ok(false) };
+    // Somebody may have applied since.
+    if Store::confirmed(linux)? != Some(number) || Journal::read(linux)?.is_some() {
+        return Ok(true);
+    }
+    linux.replace_rules(Some(&loaded), Some(&renewed))?;
+    Store::describe(linux, &now)?;
+    tell(linux, &format!("guard: generation {number} is loaded anew, for the clock moved some of its rules"));
+    Ok(true)
+}
+
+/// Whether the clock decides about any rule.
+#[must_use]
+pub fn has_times(compiled: &Compiled) -> bool {
+    compiled.ruleset.rules.iter().any(|rule| !rule.when.is_always())
+}
+
+/// The instant that rules are to be for, seconds since 1970; `None` until the clock is known to be right: it was set by
+/// the network, or the box has a clock that runs without power and tells no time before the generation was applied.
+#[must_use]
+pub fn instant(linux: &Linux, manifest: &Manifest) -> Option<i64> {
+    let now = Timestamp::now().as_second();
+    let runs_on = linux.root.at("/dev/rtc0").exists() && now >= manifest.applied_s;
+    (is_synchronised() || runs_on).then_some(now)
+}
+
+/// Whether the kernel was told that its clock follows another (adjtimex(2)).
+fn is_synchronised() -> bool {
+    // SAFETY: all zero is a valid question, which sets nothing; the kernel fills it.
+    let state = unsafe {
+        let mut question: libc::timex = std::mem::zeroed();
+        libc::adjtimex(&raw mut question)
+    };
+    (0..libc::TIME_ERROR).contains(&state)
+}
+
+impl Linux {
+    /// See [`crate::apply::Host::renewed`].
+    pub(super) fn as_the_clock_wants(&mut self, number: u64) -> Result<Compiled, HostError> {
+        let compiled = Store::compiled(self, number)?;
+        let manifest = Store::manifest(self, number)?.filter(|_| has_times(&compiled));
+        let (Some(manifest), Some(policy)) = (manifest, Store::policy(self, number)?) else { return Ok(compiled) };
+        let now = Manifest { compiled_s: instant(self, &manifest), ..manifest };
+        let renewed = self.generation(number, &policy, &now)?;
+        Store::describe(self, &now)?;
+        Ok(renewed)
+    }
+}
