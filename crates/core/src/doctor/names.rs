@@ -1,7 +1,7 @@
 //! Every check by its name, with what it asks.
 
 /// Name and question, in the order in which checks are made.
-pub const CHECKS: [(&str, &str); 38] = [
+pub const CHECKS: [(&str, &str); 39] = [
     ("programs", "Are the programs that this policy needs installed?"),
     ("module", "Are the kernel's modules loaded, 8021q for VLANs first of all?"),
     ("interface", "Are the trunk, the uplink and untagged segments' interfaces there?"),
@@ -25,6 +25,7 @@ pub const CHECKS: [(&str, &str); 38] = [
     ("foreign-tables", "Do other programs' nftables tables change what happens?"),
     ("other-filters", "Do legacy iptables tables, XDP or BPF programs decide too?"),
     ("boot-service", "Does our service load the rules at boot?"),
+    ("guard", "Does the guard run, which brings our rules back when somebody flushes them?"),
     ("files", "Are our files as they were written?"),
     ("dhcp-running", "Do the services for DHCP, router advertisements and names run, and start at boot?"),
     ("dhcp-config", "Are their files what the policy says?"),

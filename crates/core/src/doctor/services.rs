@@ -2,10 +2,12 @@
 
 use super::check::{Checks, Fault};
 use super::{Facts, Subject, Verb, command};
+use crate::emit::GUARD;
 use crate::plan::{BOOT_SERVICE, ServiceState, WantedService};
 
 pub(super) fn check(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
     boot(checks, subject, facts);
+    guard(checks, subject, facts);
     files(checks, subject, facts);
 }
 
@@ -15,7 +17,11 @@ pub(super) fn state(facts: &Facts, name: &str) -> ServiceState {
 
 /// Services that serve segments.
 pub(super) fn daemons<'a>(subject: &Subject<'a>) -> impl Iterator<Item = &'a WantedService> {
-    subject.wanted.services.iter().filter(|service| service.ours && service.name != BOOT_SERVICE)
+    subject
+        .wanted
+        .services
+        .iter()
+        .filter(|service| service.ours && ![BOOT_SERVICE, GUARD].contains(&service.name.as_str()))
 }
 
 fn boot(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
@@ -46,6 +52,29 @@ fn boot(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
         fault.into_iter().collect(),
         "the boot service loads the rules before the network comes up",
     );
+}
+
+fn guard(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
+    if facts.held.is_none() || subject.wanted.services.iter().all(|service| service.name != GUARD) {
+        return checks.not_needed("guard", "nothing was applied yet");
+    }
+    let now = state(facts, GUARD);
+    let cause = "nobody notices when another program flushes our rules, or when a schedule has to be renewed";
+    let fault = if !now.installed {
+        Some(Fault::new(format!("the service {GUARD} is not installed"), cause, "segwall apply"))
+    } else if !now.running {
+        Some(Fault::new(
+            format!("the service {GUARD} does not run"),
+            cause,
+            command(subject.system, Verb::Start, GUARD),
+        ))
+    } else if !now.enabled {
+        let next = command(subject.system, Verb::Enable, GUARD);
+        Some(Fault::new(format!("the service {GUARD} does not start at boot"), cause, next))
+    } else {
+        None
+    };
+    checks.faults("guard", fault.into_iter().collect(), "the guard brings our rules back when somebody flushes them");
 }
 
 /// Our files, those of the DHCP server aside.

@@ -8,7 +8,7 @@ use crate::policy::{DhcpKind, Policy, Segment};
 pub(super) const BOOT: &str = "segwall";
 
 /// The process that keeps them loaded.
-pub(super) const GUARD: &str = "segwall-guard";
+pub const GUARD: &str = "segwall-guard";
 
 /// A process that serves segments.
 pub(super) struct Daemon {

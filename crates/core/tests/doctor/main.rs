@@ -176,6 +176,7 @@ const FAULTS: &[Fault] = &[
         |p| p.facts.filters = Some(vec!["legacy iptables rules are loaded: filter".to_owned()]),
         "legacy",
     ),
+    ("guard", |p| p.service("segwall-guard").running = false, "segwall-guard does not run"),
     ("boot-service", |p| p.service("segwall").enabled = false, "does not start at boot"),
     ("files", |p| append(p, "/etc/sysctl.d/segwall.conf"), "was changed"),
     (
