@@ -4,8 +4,10 @@
 
 pub mod analysis;
 pub mod diag;
+pub mod doctor;
 pub mod emit;
 pub mod import;
+pub mod leases;
 pub mod netfilter;
 pub mod plan;
 pub mod policy;
@@ -14,3 +16,4 @@ pub mod ruleset;
 pub mod source;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod verify;

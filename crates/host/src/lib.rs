@@ -9,6 +9,7 @@
 pub mod apply;
 pub mod attr;
 pub mod conntrack;
+pub mod dnsmasq;
 pub mod exec;
 pub mod files;
 pub mod linux;
@@ -22,6 +23,7 @@ pub mod packet;
 pub mod pin;
 pub mod prove;
 pub mod rawip;
+pub mod reach;
 mod ring;
 pub mod rtnl;
 pub mod rtnl_dump;

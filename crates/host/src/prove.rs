@@ -37,6 +37,23 @@ pub fn kernel() -> Result<Program, ReadError> {
     listing(&json)
 }
 
+/// Our table alone, as the kernel holds it; `None` where it is not there.
+///
+/// # Errors
+/// When it cannot be listed.
+pub fn ours() -> Result<Option<Program>, ReadError> {
+    let mut whole = kernel()?;
+    whole.tables.retain(|table| table.name == TABLE && table.family == TableFamily::Inet);
+    if whole.tables.is_empty() {
+        return Ok(None);
+    }
+    // Listed by itself, so that what is not understood of others' tables is no doubt about ours.
+    let nft = Nft::find().map_err(ReadError::Nft)?;
+    let here = Netns::current().map_err(ReadError::Netns)?;
+    let json = nft.list(&here, &["-j", "-s", "-p", "list", "table", "inet", TABLE]).map_err(ReadError::Nft)?;
+    listing(&json).map(Some)
+}
+
 fn listing(json: &str) -> Result<Program, ReadError> {
     netfilter::read_nft_json(json.as_bytes()).map_err(|error| ReadError::Listing(error.to_string()))
 }

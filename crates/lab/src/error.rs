@@ -1,6 +1,7 @@
 //! Why a lab could not be built or used.
 
 use segwall_host::conntrack::ConntrackError;
+use segwall_host::dnsmasq::DnsmasqError;
 use segwall_host::exec::ExecError;
 use segwall_host::netns::NetnsError;
 use segwall_host::nflog::NflogError;
@@ -45,11 +46,14 @@ pub enum LabError {
     /// A command.
     #[error(transparent)]
     Exec(#[from] ExecError),
+    /// The DHCP server.
+    #[error(transparent)]
+    Dnsmasq(#[from] DnsmasqError),
     /// A host of the lab could not listen.
     #[error("a host of the lab cannot listen")]
     Listen(#[source] std::io::Error),
-    /// An interface that was made is not there.
-    #[error("the interface {device} was made and is not there")]
+    /// An interface is not there, or has no hardware address.
+    #[error("there is no interface {device} with a hardware address")]
     Missing {
         /// Its name.
         device: String,

@@ -7,6 +7,7 @@ mod build;
 mod capture;
 mod classes;
 mod connections;
+mod dhcp;
 mod error;
 mod frame;
 mod hijack;
@@ -23,6 +24,7 @@ mod shell;
 mod topology;
 mod trial;
 
+pub use dhcp::{DhcpReport, servers_on};
 pub use error::LabError;
 pub use proof::{ProofDifference, ProofReport};
 pub use report::{Difference, FlowText, PairReport, Report, ServiceReport};

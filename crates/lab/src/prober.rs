@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use segwall_host::conntrack::{Conntrack, Key, Tuple};
+use segwall_host::netns::Netns;
 use segwall_host::nflog::{Nflog, NflogError};
 use segwall_host::nft::{LISTING, Nft};
 use segwall_host::packet::PacketSocket;
@@ -130,6 +131,30 @@ impl Prober {
         let raw = network.gateway.run(RawIp::open)??;
         let conntrack = network.gateway.run(Conntrack::open)??;
         Ok(Self { network, sockets, raw, log: None, written: None, watched: None, conntrack, nft, run, next_number: 0 })
+    }
+
+    /// The gateway's namespace.
+    pub(crate) fn gateway(&self) -> &Netns {
+        &self.network.gateway
+    }
+
+    /// Takes away the table that keeps everything from the gateway's own programs: they may answer from now on.
+    ///
+    /// # Errors
+    /// When nft refuses.
+    pub(crate) fn let_in(&mut self) -> Result<(), LabError> {
+        self.log = None;
+        Ok(self.nft.load(&self.network.gateway, &format!("delete table inet {OBSERVER_TABLE}\n"))?)
+    }
+
+    /// Sends a frame from a host as it is.
+    pub(crate) fn send_raw(&mut self, at: InterfaceId, frame: &[u8]) -> Result<(), LabError> {
+        Ok(self.sockets[at.index()].send(&[frame])?)
+    }
+
+    /// Frames that arrived at a host since this was last asked.
+    pub(crate) fn receive_raw(&mut self, at: InterfaceId, each: impl FnMut(&[u8])) {
+        self.sockets[at.index()].receive(each);
     }
 
     /// Whether tagged segments run over real VLAN devices.

@@ -8,6 +8,7 @@ use segwall_core::ruleset::{Reason, Ruleset};
 use segwall_packetset::{Flow, Header, Place, proto};
 use serde::Serialize;
 
+use crate::dhcp::DhcpReport;
 use crate::probe::{Expected, Kind, Label, Probe};
 use crate::prober::{Refusal, Seen};
 use crate::proof::ProofReport;
@@ -33,10 +34,23 @@ pub struct Report {
     pub differences: Vec<Difference>,
     /// What was loaded, read back from the kernel, against the policy: for every packet.
     pub proof: ProofReport,
+    /// Leases that a client in each segment was given, against the policy.
+    pub dhcp: DhcpReport,
     /// How the network was built: one line each.
     pub notes: Vec<String>,
     /// Seconds it took.
     pub seconds: f64,
+}
+
+/// What a run found beside its probes.
+#[derive(Debug)]
+pub struct Beside {
+    /// What was loaded, for every packet.
+    pub proof: ProofReport,
+    /// Leases.
+    pub dhcp: DhcpReport,
+    /// How the network was built.
+    pub notes: Vec<String>,
 }
 
 /// What one zone reaches of another.
@@ -306,7 +320,8 @@ impl Tally {
 
     /// The report.
     #[must_use]
-    pub fn finish(self, topology: &Topology, proof: ProofReport, notes: Vec<String>, seconds: f64) -> Report {
+    pub fn finish(self, topology: &Topology, beside: Beside, seconds: f64) -> Report {
+        let Beside { proof, dhcp, notes } = beside;
         let pairs = self.pairs.iter().map(|((from, to), (probes, differences))| PairReport {
             from: topology.place_name(*from).to_owned(),
             to: topology.place_name(*to).to_owned(),
@@ -331,6 +346,7 @@ impl Tally {
             probes: self.probes.iter().map(|(kind, count)| (kind.word(), *count)).collect(),
             skipped: self.skipped,
             proof,
+            dhcp,
             differences_total: self.differences_total,
             differences: self.differences,
             notes,

@@ -9,13 +9,14 @@ use segwall_core::ruleset::{At, Ruleset};
 use segwall_packetset::Place;
 
 use crate::connections;
+use crate::dhcp::{self, DhcpReport};
 use crate::error::LabError;
 use crate::limits;
 use crate::pairs::{self, Places};
 use crate::probe::{Kind, Probe};
 use crate::prober::Prober;
 use crate::proof::{Load, ProofReport};
-use crate::report::{Report, Tally};
+use crate::report::{Beside, Report, Tally};
 use crate::session::Session;
 use crate::topology::Topology;
 use crate::trial::Ground;
@@ -33,6 +34,8 @@ pub struct Options {
     pub run: u64,
     /// Chooses the sample where a pair has too many combinations.
     pub seed: u64,
+    /// Run the DHCP server, and ask it in every segment.
+    pub leases: bool,
 }
 
 /// How far a run is.
@@ -73,8 +76,8 @@ pub fn run(
     let loaded = self::variants(written, options.now);
     let places = Places::of(&ruleset, &topology);
     let inputs: Vec<Place> = topology.ids().map(Place::Interface).chain([Place::Gateway]).collect();
-    // For each variant: load, every input, connections; at last limits.
-    let steps = u64::try_from(variants.len() * (inputs.len() + 2) + 2).expect("counted in 64 bits");
+    // For each variant: load, every input, connections; at last limits and leases.
+    let steps = u64::try_from(variants.len() * (inputs.len() + 2) + 3).expect("counted in 64 bits");
     let mut done = 0;
     let mut step = |phase: &str| {
         progress(Progress { phase, done, total: steps });
@@ -152,7 +155,12 @@ pub fn run(
         };
         limits::run(&mut session, &texts, &places, &inputs, options.seed, &mut notes)?;
     }
-    Ok(tally.finish(&topology, proof, notes, started.elapsed().as_secs_f64()))
+    step("asking for leases");
+    let dhcp = match options.leases {
+        true => dhcp::run(policy, written, &topology, &mut prober, options.run)?,
+        false => DhcpReport::default(),
+    };
+    Ok(tally.finish(&topology, Beside { proof, dhcp, notes }, started.elapsed().as_secs_f64()))
 }
 
 /// Builds the network of a policy; loads what each of `emits` makes of a ruleset, one after the other, and proves it.

@@ -61,7 +61,8 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
     segwall_lab::isolate().map_err(refused)?;
     let bar = bar();
     let now = clock::now();
-    let options = Options { now, run: u64::try_from(now.as_nanosecond()).unwrap_or(u64::MAX), seed: args.seed };
+    let run = u64::try_from(now.as_nanosecond()).unwrap_or(u64::MAX);
+    let options = Options { now, run, seed: args.seed, leases: true };
     let mut progress = |step: Progress<'_>| {
         bar.set_length(step.total);
         bar.set_position(step.done);
@@ -70,7 +71,8 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
     let report = segwall_lab::run(&checked.policy, &checked.ruleset, &segwall_lab::emit_nft, &options, &mut progress);
     bar.finish_and_clear();
     let report = report.map_err(refused)?;
-    let answer = match (report.differences_total, report.proof.refuted.is_empty(), report.proof.is_proved()) {
+    let differences = report.differences_total + u64::try_from(report.dhcp.differences.len()).unwrap_or(u64::MAX);
+    let answer = match (differences, report.proof.refuted.is_empty(), report.proof.is_proved()) {
         (0, true, true) => Answer::Yes,
         (0, true, false) => Answer::Unknown,
         _ => Answer::No,

@@ -6,12 +6,12 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use segwall_core::analysis;
 use segwall_core::ruleset::At;
-use segwall_lab::{Difference, FlowText, ProofReport, Report, Tried};
+use segwall_lab::{DhcpReport, Difference, FlowText, ProofReport, Report, Tried};
 
 use super::grid::{self, Mark};
 use crate::draw::FINDINGS_SHOWN_MAX;
 use crate::load::Checked;
-use crate::out::{BAD, GOOD, QUIET, STRONG};
+use crate::out::{BAD, CARE, GOOD, QUIET, STRONG};
 use crate::text::{Escaped, count};
 
 /// The report.
@@ -35,6 +35,7 @@ pub fn text(checked: &Checked, report: &Report, now: Timestamp) -> String {
     if report.skipped > 0 {
         let _ = writeln!(text, "note: {} combinations were left out by chance; --seed chooses others", report.skipped);
     }
+    dhcp(&mut text, &report.dhcp);
     let mut kinds: Vec<(&&str, &u64)> = report.probes.iter().collect();
     kinds.sort_by_key(|(kind, number)| (std::cmp::Reverse(**number), **kind));
     let kinds: Vec<String> = kinds.into_iter().map(|(kind, number)| format!("{number} {kind}")).collect();
@@ -43,6 +44,19 @@ pub fn text(checked: &Checked, report: &Report, now: Timestamp) -> String {
     let style = if number == 0 { GOOD } else { BAD };
     let _ = writeln!(text, "{style}{}{style:#}", count(number, "difference"));
     text
+}
+
+/// What a client in each segment was given.
+fn dhcp(text: &mut String, dhcp: &DhcpReport) {
+    for one in &dhcp.differences {
+        let _ = writeln!(text, "{BAD}lease{BAD:#}: {}", Escaped(one));
+    }
+    if let Some(why) = &dhcp.skipped {
+        let _ = writeln!(text, "{CARE}DHCP was not asked{CARE:#}: {why}");
+    } else if !dhcp.asked.is_empty() {
+        let (asked, found) = (count(dhcp.asked.len(), "segment"), count(dhcp.differences.len(), "difference"));
+        let _ = writeln!(text, "DHCP: {asked} asked, {found}");
+    }
 }
 
 /// What was loaded, for every packet: before any was sent.
@@ -181,6 +195,7 @@ mod tests {
             probes: BTreeMap::from([("classes", 7)]),
             probes_total: 7,
             skipped: 0,
+            dhcp: DhcpReport::default(),
             differences_total: 2,
             differences: vec![difference()],
             proof: ProofReport::default(),

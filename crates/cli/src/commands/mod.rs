@@ -12,6 +12,8 @@ mod diagram;
 mod diff;
 mod diff_text;
 mod docs;
+mod doctor;
+mod drift;
 mod explain;
 mod explain_code;
 mod grid;
@@ -25,15 +27,20 @@ mod init_questions;
 mod lab;
 mod lab_report;
 mod lab_shell;
+mod leases;
 mod man;
 mod matrix;
 mod matrix_service;
 mod pages;
 mod plan;
+mod probe;
 mod prove;
 mod render;
 mod rollback;
 mod schema;
+mod status;
+mod status_text;
+mod verify;
 mod watchdog;
 
 use clap::Subcommand;
@@ -63,6 +70,12 @@ pub enum Command {
     Confirm(confirm::Args),
     Rollback(rollback::Args),
     History(history::Args),
+    Status(status::Args),
+    Doctor(doctor::Args),
+    Drift(drift::Args),
+    Leases(leases::Args),
+    Verify(verify::Args),
+    Probe(probe::Args),
     Boot(boot::Args),
     Guard(guard::Args),
     /// Started by apply: leads the box back unless it is confirmed
@@ -94,6 +107,12 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Confirm(args) => confirm::run(&args),
         Command::Rollback(args) => rollback::run(args),
         Command::History(args) => history::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Drift(args) => drift::run(&args),
+        Command::Leases(args) => leases::run(&args),
+        Command::Verify(args) => verify::run(args),
+        Command::Probe(args) => probe::run(&args),
         Command::Boot(args) => boot::run(&args),
         Command::Guard(args) => guard::run(&args),
         Command::Watchdog => watchdog::run(),

@@ -3,7 +3,10 @@
 use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
-use super::{audit, blast, check, diff, explain, import, lab, matrix, prove, render};
+use super::{
+    audit, blast, check, diff, doctor, drift, explain, import, lab, leases, matrix, probe, prove, render, status,
+    verify,
+};
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
 
@@ -24,12 +27,18 @@ enum Output {
     Blast,
     Check,
     Diff,
+    Doctor,
+    Drift,
     Explain,
     Import,
     Lab,
+    Leases,
     Matrix,
+    Probe,
     Prove,
     Render,
+    Status,
+    Verify,
 }
 
 /// Runs it.
@@ -47,11 +56,17 @@ fn shape(output: Output) -> Schema {
         Output::Audit => schema_for!(Envelope<audit::Data>),
         Output::Check => schema_for!(Envelope<check::Data>),
         Output::Diff => schema_for!(Envelope<diff::Data>),
+        Output::Doctor => schema_for!(Envelope<doctor::Data>),
+        Output::Drift => schema_for!(Envelope<drift::Data>),
         Output::Explain => schema_for!(Envelope<explain::Data>),
         Output::Import => schema_for!(Envelope<import::Data>),
         Output::Lab => schema_for!(Envelope<lab::Data>),
+        Output::Leases => schema_for!(Envelope<leases::Data>),
         Output::Matrix => schema_for!(Envelope<matrix::Data>),
+        Output::Probe => schema_for!(Envelope<probe::Data>),
         Output::Prove => schema_for!(Envelope<prove::Data>),
         Output::Render => schema_for!(Envelope<render::Data>),
+        Output::Status => schema_for!(Envelope<status::Data>),
+        Output::Verify => schema_for!(Envelope<verify::Data>),
     }
 }

@@ -4,6 +4,7 @@ mod asker;
 mod candidate;
 mod duration;
 pub mod guard;
+mod measure;
 
 use std::net::IpAddr;
 
@@ -18,6 +19,7 @@ pub use asker::{Asker, may_confirm};
 pub use candidate::{candidate, next_number};
 pub use duration::Within;
 pub use guard::Guarded;
+pub use measure::{Measure, held, measure};
 
 use crate::clock;
 use crate::exit::Failure;

@@ -23,6 +23,9 @@ const MODULES: &[(&str, &[&str])] = &[
     ("netfilter", &["source", "diag"]),
     ("import", &["source", "diag", "policy", "ruleset", "netfilter", "analysis"]),
     ("plan", &["source", "diag", "policy", "ruleset", "emit", "import"]),
+    ("leases", &["policy"]),
+    ("verify", &["policy", "ruleset"]),
+    ("doctor", &["policy", "netfilter", "emit", "plan"]),
     ("testing", &["source", "diag", "policy", "ruleset"]), // random policies, behind a feature that no product turns on
 ];
 

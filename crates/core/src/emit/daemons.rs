@@ -8,7 +8,7 @@ use crate::policy::{DhcpKind, Policy, Segment};
 pub(super) const BOOT: &str = "segwall";
 
 /// The process that keeps them loaded.
-pub(super) const GUARD: &str = "segwall-guard";
+pub const GUARD: &str = "segwall-guard";
 
 /// A process that serves segments.
 pub(super) struct Daemon {
@@ -66,6 +66,18 @@ pub(super) fn daemons(policy: &Policy, system: System) -> Vec<Daemon> {
         list.push(of_dnsmasq("segwall-dns", "Resolver for Segwall's segments", dnsmasq::DNS_FILE));
     }
     list
+}
+
+/// Programs that serve the segments of a policy, by name, each once.
+#[must_use]
+pub fn daemon_programs(policy: &Policy, system: System) -> Vec<&'static str> {
+    let mut names: Vec<&str> = daemons(policy, system)
+        .iter()
+        .map(|daemon| daemon.program.rsplit('/').next().unwrap_or(daemon.program))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn of_dnsmasq(name: &'static str, summary: &'static str, file: &'static str) -> Daemon {

@@ -21,3 +21,4 @@ mod sysctl;
 mod systemd;
 
 pub use bundle::{Artifact, Bundle, Facts, Input, System, Target, artifacts, bundle, everything};
+pub use daemons::{GUARD, daemon_programs};

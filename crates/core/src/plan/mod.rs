@@ -18,7 +18,7 @@ pub use diff::{Obstacle, Taken, diff};
 pub use foreign::{DIRS, FILES, Foreign, ForeignTable, SERVICES, Seen, foreign};
 pub use guard::reaches;
 pub use inventory::{Inventory, Link, ServiceState};
-pub use wanted::{BOOT_SERVICE, INTERFACES, Interest, Wanted, WantedService, wanted};
+pub use wanted::{BOOT_SERVICE, INTERFACES, Interest, Wanted, WantedService, setting, wanted};
 
 /// The setting that lets IPv4 packets pass from interface to interface.
 pub const FORWARD_V4: &str = "net/ipv4/ip_forward";

@@ -173,7 +173,8 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 
 /// `key = value` of sysctl.d(5): the first separator tells whether slashes or dots part the key. A leading `-` is for
 /// keys that a kernel may lack; such keys are left out of the plan anyway.
-fn setting(line: &str) -> Option<(String, String)> {
+#[must_use]
+pub fn setting(line: &str) -> Option<(String, String)> {
     let (key, value) = line.split_once('=')?;
     let key = key.trim().trim_start_matches('-');
     let dots_part = key.find(['.', '/']).is_some_and(|at| key.as_bytes()[at] == b'.');

@@ -25,3 +25,12 @@ pub(super) fn boot_ms() -> Result<u64, HostError> {
     let (seconds, nanoseconds) = (u64::try_from(time.tv_sec()), u64::try_from(time.tv_nsec()));
     Ok(seconds.unwrap_or(0) * 1000 + nanoseconds.unwrap_or(0) / 1_000_000)
 }
+
+/// Whether something keeps the calendar right; `None`: the kernel does not tell.
+pub(super) fn is_synchronised() -> Option<bool> {
+    // SAFETY: plain numbers; zeroes ask and set nothing.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer leads to `state`, which the kernel fills.
+    let answer = unsafe { libc::adjtimex(&raw mut state) };
+    (answer >= 0).then_some(answer != libc::TIME_ERROR && state.status & libc::STA_UNSYNC == 0)
+}

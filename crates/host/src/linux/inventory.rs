@@ -17,8 +17,13 @@ pub(super) const LOADED_MODULES: &str = "/proc/modules";
 
 impl Linux {
     pub(super) fn look(&mut self, interest: &Interest) -> Result<Inventory, HostError> {
-        let mut inventory =
-            Inventory { table: self.has_table(TABLE)?, modules: self.modules(), ..Inventory::default() };
+        let table = self.has_table(TABLE)?;
+        Ok(Inventory { table, ..self.look_without_rules(interest)? })
+    }
+
+    /// All but whether our table is there: for a box on which nft cannot be asked.
+    pub(super) fn look_without_rules(&mut self, interest: &Interest) -> Result<Inventory, HostError> {
+        let mut inventory = Inventory { modules: self.modules(), ..Inventory::default() };
         // A file that cannot be read must not pass for one that is not there: going back would remove it.
         for path in &interest.files {
             if let Some(file) = self.root.read(path)? {

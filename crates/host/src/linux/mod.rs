@@ -4,6 +4,7 @@ mod change;
 mod clock;
 mod closing;
 mod compile;
+mod examine;
 mod facts;
 mod files;
 pub mod guard;
@@ -27,6 +28,7 @@ use segwall_core::plan::{Change, FileState, Interest, Inventory, Seen};
 use segwall_core::ruleset::At;
 
 pub use closing::CLOSED_MAX;
+pub use examine::{Found, Look};
 pub use files::Root;
 pub use lock::{LOCK, Lock};
 pub use services::{Direct, Init, Systemd};

@@ -180,7 +180,7 @@ impl Socket {
 }
 
 /// Words of 32 bits in the machine's order, in hexadecimal. An IPv4 address that IPv6 wraps is told as what it is.
-fn address(text: &str) -> Option<IpAddr> {
+pub(super) fn address(text: &str) -> Option<IpAddr> {
     let words: Option<Vec<[u8; 4]>> = text
         .as_bytes()
         .chunks(8)

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::undocumented_unsafe_blocks, missing_docs)]
 
 mod changes;
+mod doctor;
 mod files;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod helpers;
+mod probes;
 mod rules;
 mod session;
 mod transaction;
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     if args.next().as_deref() == Some(helpers::MARK) {
         return helpers::run(&args.collect::<Vec<_>>());
     }
-    let inside: Vec<harness::Case> = [files::ALL, changes::ALL, rules::ALL, session::ALL, transaction::ALL].concat();
+    let inside: Vec<harness::Case> =
+        [doctor::ALL, probes::ALL, files::ALL, changes::ALL, rules::ALL, session::ALL, transaction::ALL].concat();
     harness::run(&[], world::enter, &inside)
 }

@@ -26,7 +26,7 @@ fn load(name: &str, text: &str) -> (Policy, Ruleset) {
 }
 
 fn run(policy: &Policy, ruleset: &Ruleset, emit: &Emit<'_>) -> Report {
-    let options = Options { now: Timestamp::now(), run: 0x5e9, seed: 7 };
+    let options = Options { now: Timestamp::now(), run: 0x5e9, seed: 7, leases: false };
     segwall_lab::run(policy, ruleset, emit, &options, &mut |_| {}).unwrap_or_else(|error| {
         let mut text = error.to_string();
         let mut source = std::error::Error::source(&error);

@@ -47,7 +47,7 @@ pub fn load(name: &str, text: &str) -> (Policy, Ruleset) {
 /// The kernel compares hours with its own clock, so the lab's is the true one.
 pub fn options() -> Options {
     let now = Timestamp::now();
-    Options { now, run: u64::try_from(now.as_nanosecond()).unwrap(), seed: 7 }
+    Options { now, run: u64::try_from(now.as_nanosecond()).unwrap(), seed: 7, leases: false }
 }
 
 pub fn run(policy: &Policy, ruleset: &Ruleset, emit: &Emit<'_>) -> Report {

@@ -12,6 +12,7 @@ mod examples;
 mod harness;
 mod kill;
 mod large;
+mod leases;
 mod mutations;
 #[allow(dead_code, reason = "the tests of segwall-host use all of it")]
 #[path = "../../../host/tests/kernel/net.rs"]
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         return kill::until_killed();
     }
     let inside: Vec<Case> =
-        [examples::ALL, update::ALL, agree::ALL, proved::ALL, unsure::ALL, mutations::ALL, large::ALL].concat();
+        [examples::ALL, leases::ALL, update::ALL, agree::ALL, proved::ALL, unsure::ALL, mutations::ALL, large::ALL]
+            .concat();
     harness::run(kill::ALL, || segwall_lab::isolate().map(drop), &inside)
 }

@@ -1,0 +1,65 @@
+//! The rules in the kernel.
+
+use super::check::{Checks, Fault};
+use super::{Facts, Rules};
+use crate::emit::nft::TABLE;
+use crate::plan::{FORWARD_V4, FORWARD_V6};
+
+pub(super) fn check(checks: &mut Checks, facts: &Facts) {
+    let Some(held) = &facts.held else {
+        checks.not_needed("table", "nothing was applied yet");
+        return checks.not_needed("rules", "nothing was applied yet");
+    };
+    if !facts.inventory.table {
+        let is_on = |key| facts.inventory.sysctls.get(key).is_some_and(|value| value.trim() != "0");
+        let open = is_on(FORWARD_V4) || is_on(FORWARD_V6);
+        let fault = Fault::new(
+            format!("the table inet {TABLE} is not in the kernel"),
+            if open {
+                "somebody flushed it (`nft flush ruleset`, the nftables service); packets are forwarded, and nothing keeps \
+                 the segments apart"
+            } else {
+                "somebody flushed it (`nft flush ruleset`, the nftables service), or the boot service did not run"
+            },
+            "segwall apply",
+        );
+        checks.faults("table", vec![fault], "");
+        return checks.not_needed("rules", "waits for the table");
+    }
+    checks.faults("table", Vec::new(), format!("the table inet {TABLE} is in the kernel"));
+    let number = held.number;
+    match &facts.rules {
+        Rules::Proved => {
+            checks.faults(
+                "rules",
+                Vec::new(),
+                format!("proved: what the kernel holds is generation {number}, for every packet"),
+            );
+        }
+        Rules::Refuted(packets) => {
+            let fault = Fault::new(
+                format!("the kernel's rules are not those of generation {number}"),
+                packets.first().cloned().unwrap_or_else(|| "no packet was found that shows it".to_owned()),
+                "segwall drift shows every difference; segwall apply loads them anew",
+            );
+            checks.faults("rules", vec![fault], "");
+        }
+        Rules::Undetermined(reasons) => checks.unknown(
+            "rules",
+            format!("it cannot be proved that the kernel holds generation {number}: {}", reasons.join("; ")),
+            "take the other rules away, or look at them yourself: `nft list ruleset`",
+        ),
+        Rules::Unread(why) => {
+            checks.unknown(
+                "rules",
+                format!("the kernel's rules cannot be read: {why}"),
+                "run `nft list ruleset` as root",
+            );
+        }
+        Rules::NoGeneration => checks.unknown(
+            "rules",
+            format!("generation {number} cannot be read"),
+            "segwall history; segwall apply writes a new one",
+        ),
+    }
+}
