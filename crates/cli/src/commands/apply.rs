@@ -107,10 +107,10 @@ fn apply_reading(reading: Reading, args: How) -> Result<Answer, Failure> {
         return Ok(answer);
     }
     let mut linux = router::open()?;
-    let lock = router::lock(&linux)?;
+    router::refuse_while_waiting(&mut linux)?;
     let ends = guard::Ends { asker: Some(asker(&args, &checked)), allowed: args.lock_out.clone() };
     let (_, mut data) = plan::look(&mut linux, &checked, &ends, args.take_over)?;
-    data.unproved.retain(|one| !args.allow_unproved.iter().any(|table| one.contains(table.as_str())));
+    data.unproved.retain(|one| !args.allow_unproved.iter().any(|table| names(one, table)));
     if args.format == Format::Text {
         out::print(&plan::text(&data, checked.source.name()))?;
     }
@@ -130,9 +130,20 @@ fn apply_reading(reading: Reading, args: How) -> Result<Answer, Failure> {
         allow_unproved: !args.allow_unproved.is_empty(),
         take_over: args.take_over,
     };
+    // Only now: who waits for an answer must not keep a watchdog from its work.
+    let lock = router::lock(&linux)?;
     let end = perform(&mut linux, &request, args.format);
     drop(lock);
     told(end, data, &linux, args.format)
+}
+
+/// Whether a sentence speaks of a table, by its whole name.
+fn names(sentence: &str, table: &str) -> bool {
+    let ends = |c: Option<char>| c.is_none_or(|c| !(c.is_alphanumeric() || c == '_' || c == '-'));
+    let whole = |(at, _): (usize, &str)| {
+        ends(sentence[..at].chars().next_back()) && ends(sentence[at + table.len()..].chars().next())
+    };
+    !table.trim().is_empty() && sentence.match_indices(table).any(whole)
 }
 
 /// Findings of `check` that are errors stand in the way, but for the ways in, which have their own option.
@@ -188,11 +199,11 @@ fn refuse(data: plan::Data, format: Format) -> Result<Answer, Failure> {
 
 /// Asks on a terminal; where there is none nobody is asked.
 fn asked() -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+    if !io::stdin().is_terminal() {
         return Ok(true);
     }
-    out::print("apply this? [y/N] ")?;
     out::flush()?;
+    out::complain("apply this? [y/N] ");
     let mut line = String::new();
     let read = io::stdin().lock().read_line(&mut line);
     Ok(read.is_ok() && matches!(line.trim(), "y" | "Y" | "yes"))

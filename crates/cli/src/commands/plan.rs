@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use schemars::JsonSchema;
+use segwall_core::plan;
 use segwall_core::ruleset::At;
 use segwall_host::apply::{self, Compiled, Host, Store};
 use segwall_host::linux::Linux;
@@ -69,6 +70,8 @@ pub struct Foreign {
     pub what: String,
     /// The command that retires it by hand.
     pub retire: String,
+    /// A table in the kernel, which is in the way only where `unproved` says so.
+    pub is_table: bool,
 }
 
 /// Runs it.
@@ -93,7 +96,7 @@ impl Data {
     /// Whether apply would go on.
     pub fn is_possible(&self) -> bool {
         [&self.obstacles, &self.unproved, &self.locked_out].iter().all(|list| list.is_empty())
-            && self.foreign.is_empty()
+            && self.foreign.iter().all(|one| one.is_table)
     }
 }
 
@@ -113,8 +116,11 @@ pub fn look(
     // Tables that are to go are no hindrance; what is left when they are gone is proved before anything is kept.
     let goes = take_over && planned.foreign.iter().any(|one| !one.after.is_empty());
     let unproved = if goes { Vec::new() } else { linux.others(&compiled).map_err(router::refused)? };
-    let foreign = if take_over { &[][..] } else { &planned.foreign };
-    let foreign = foreign.iter().map(|one| Foreign { what: one.what.clone(), retire: one.retire.clone() }).collect();
+    let shown = planned.foreign.iter().filter(|one| !(take_over && one.can_go()));
+    let shown = shown.filter(|one| !one.is_table || !unproved.is_empty());
+    let shape =
+        |one: &plan::Foreign| Foreign { what: one.what.clone(), retire: one.retire.clone(), is_table: one.is_table };
+    let foreign = shown.map(shape).collect();
     let at = At::Instant(clock::now());
     let locked_out = guard::locked_out(&checked.policy, &checked.ruleset, at, ends);
     let cut = linux.count_forbidden(&compiled).map_err(router::refused)?;
@@ -174,7 +180,8 @@ pub fn text(data: &Data, file: &str) -> String {
     }
     for one in &data.foreign {
         let _ = writeln!(text, "{BAD}set up by others:{BAD:#} {}", Escaped(&one.what));
-        let _ = writeln!(text, "  {QUIET}retire it with `apply --take-over`, which can go back, or by hand:{QUIET:#}");
+        let _ =
+            writeln!(text, "  {QUIET}retire it with `apply --take-over`, where that can go back, or by hand:{QUIET:#}");
         let _ = writeln!(text, "  {}", Escaped(&one.retire));
     }
     for (heading, list) in [

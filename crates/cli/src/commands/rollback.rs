@@ -26,7 +26,13 @@ pub struct Args {
 pub fn run(args: Args) -> Result<Answer, Failure> {
     let mut linux = router::open()?;
     let lock = router::lock(&linux)?;
-    if Journal::read(&mut linux).map_err(router::refused)?.is_some() {
+    if let Some(journal) = Journal::take(&mut linux).map_err(router::refused)? {
+        if args.generation.is_some() {
+            return Err(Failure::Usage {
+                what: format!("generation {} waits to be confirmed", journal.generation),
+                help: "`segwall rollback` without a number gives it up; then name the other".to_owned(),
+            });
+        }
         let end = recover(&mut linux, Scope::Live, "somebody asked for it").map_err(router::refused)?;
         return told(&end);
     }

@@ -43,10 +43,11 @@ impl Asker {
             };
         }
         match found {
-            Session::Ssh { peer, local, port, began_ms } if !console => Self::Ssh { peer, local, port, began_ms },
+            // What was found is believed more than what is said.
+            Session::Ssh { peer, local, port, began_ms } => Self::Ssh { peer, local, port, began_ms },
             Session::Console(terminal) => Self::Console(terminal),
-            Session::Ssh { .. } | Session::None if console => Self::Console("console".to_owned()),
-            Session::Ssh { .. } | Session::None => Self::Unknown,
+            Session::None if console => Self::Console("console".to_owned()),
+            Session::None => Self::Unknown,
         }
     }
 
@@ -73,6 +74,9 @@ impl Asker {
 pub fn may_confirm(asker: &Asker, journal: &Journal, now: &Clock) -> Result<(), String> {
     let Some(applied) = &journal.applied else { return Err("it is not applied yet".to_owned()) };
     match asker {
+        Asker::Ssh { peer, local, .. } if peer.is_loopback() || peer == local => {
+            Err("a connection from the box to itself does not show that one can still get in".to_owned())
+        }
         Asker::Ssh { began_ms, .. } if applied.boot_id == now.boot_id && *began_ms < applied.boot_ms => Err(format!(
             "this SSH connection was opened before generation {} was applied, so it does not show that one can still get in; \
              open a new connection and confirm from there",

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use segwall_core::plan::Wanted;
 use segwall_core::policy::Policy;
 use segwall_core::ruleset::{At, Ruleset};
-use segwall_host::apply::{Compiled, Host, HostError, Who};
+use segwall_host::apply::{ApplyError, Compiled, Host, HostError, Journal, Phase, Store, Who};
 use segwall_host::linux::{Linux, Lock, Root};
 use segwall_packetset::Place;
 
@@ -77,12 +77,31 @@ pub fn lbu_advice(linux: &Linux) -> String {
 
 /// The rules for a box without a confirmed generation: SSH from management, and no more. None without a policy.
 pub fn closed(linux: &mut Linux) -> Result<Option<Compiled>, HostError> {
-    let Some(file) = linux.read(DEFAULT_POLICY)? else { return Ok(None) };
-    let Reading::Sound(checked) = load::from_bytes(DEFAULT_POLICY, file.bytes) else { return Ok(None) };
+    // What was applied last, though nobody confirmed it, tells the network as well.
+    let applied = match Store::numbers(linux)?.last() {
+        Some(number) => Store::policy(linux, *number)?.map(String::into_bytes),
+        None => None,
+    };
+    let bytes = linux.read(DEFAULT_POLICY)?.map(|file| file.bytes).or(applied);
+    let Some(bytes) = bytes else { return Ok(None) };
+    let Reading::Sound(checked) = load::from_bytes(DEFAULT_POLICY, bytes) else {
+        let why = "run `segwall check`; until then only SSH is open";
+        return Err(HostError::new(format!("use the policy {DEFAULT_POLICY}, which has errors"), why));
+    };
     let policy = checked.policy.closed();
     let ruleset = segwall_core::ruleset::lower(&policy, &checked.source, &clock::timezone());
     let program = segwall_core::emit::nft::compile(&ruleset, At::ClockUnknown);
     Ok(Some(Compiled { number: 0, wanted: Wanted::default(), ruleset, program }))
+}
+
+/// Before anybody is asked anything: an apply that waits is told of, and not waited for.
+pub fn refuse_while_waiting(linux: &mut Linux) -> Result<(), Failure> {
+    let Ok(Some(journal)) = Journal::read(linux) else { return Ok(()) };
+    let left_ms = journal.left_ms(&linux.clock().map_err(refused)?);
+    if journal.phase == Phase::Waiting && left_ms > Some(0) {
+        return Err(failed(&ApplyError::Busy { generation: journal.generation, left_ms }));
+    }
+    Ok(())
 }
 
 /// The box refused.

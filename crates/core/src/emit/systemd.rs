@@ -20,7 +20,6 @@ pub(super) fn artifacts(input: &Input<'_>) -> Vec<Artifact> {
 /// What no service of ours needs.
 const HARDENING: &str = "NoNewPrivileges=yes
 ProtectHome=yes
-ProtectClock=yes
 ProtectKernelLogs=yes
 ProtectControlGroups=yes
 ProtectHostname=yes
@@ -134,5 +133,5 @@ ExecStart={} {}
     // Debian's profile for the server knows its usual files only; what follows confines it instead.
     text += "AppArmorProfile=-unconfined\n";
     text + HARDENING
-        + "RestrictNamespaces=yes\nProtectSystem=strict\nProtectKernelTunables=yes\nProtectKernelModules=yes\nPrivateTmp=yes\nPrivateDevices=yes\n\n[Install]\nWantedBy=multi-user.target\n"
+        + "ProtectClock=yes\nRestrictNamespaces=yes\nProtectSystem=strict\nProtectKernelTunables=yes\nProtectKernelModules=yes\nPrivateTmp=yes\nPrivateDevices=yes\n\n[Install]\nWantedBy=multi-user.target\n"
 }

@@ -5,7 +5,8 @@ pub const BEGIN: &str = "# --- begin: written by Segwall, changes between these 
 /// The line after them.
 pub const END: &str = "# --- end: written by Segwall ---";
 
-/// Our lines in a file, without the marks; `None` where there are none. A beginning without an end reaches to the file's end.
+/// Our lines in a file, without the marks; `None` where there are none. Where the end was lost, only lines that we could have
+/// written are ours.
 #[must_use]
 pub fn block_of(text: &str) -> Option<String> {
     let (_, rest) = split(text)?;
@@ -35,7 +36,11 @@ fn split(text: &str) -> Option<(&str, (&str, &str))> {
             let (block, rest) = inside.split_at(end);
             (before, (block, rest.split_once('\n').map_or("", |(_, after)| after)))
         }
-        None => (before, (inside, "")),
+        None => {
+            let ours: usize =
+                inside.split_inclusive('\n').take_while(|line| line.starts_with("source ")).map(str::len).sum();
+            (before, inside.split_at(ours))
+        }
     })
 }
 
@@ -65,6 +70,8 @@ mod tests {
         assert_eq!(block_of(&changed).as_deref(), Some("source b\n"));
         assert!(changed.ends_with("auto eth9\n"));
         assert_eq!(with_block(&changed, None), "auto lo\niface lo inet loopback\nauto eth9\n");
+        let endless = changed.replace(&format!("{END}\n"), "");
+        assert_eq!(with_block(&endless, None), "auto lo\niface lo inet loopback\nauto eth9\n");
         assert_eq!(block_of(foreign), None);
         assert_eq!(with_block(foreign, None), foreign);
     }

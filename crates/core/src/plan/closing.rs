@@ -154,8 +154,8 @@ subnets = ["192.0.2.0/24", "2001:db8:a::/64"]
 [segments.b]
 interface = "eth3"
 subnets = ["198.51.100.0/24", "2001:db8:b::/64"]
-[hosts]
-web = { address = "198.51.100.10", segment = "b" }
+[hosts.web]
+address = "198.51.100.10"
 [[accept]]
 from = "a"
 to = "b"

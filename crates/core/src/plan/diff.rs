@@ -33,10 +33,7 @@ impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ForeignFile(path) => {
-                write!(
-                    f,
-                    "{path} exists and Segwall did not write it; move it away, or let `apply --take-over` keep a copy"
-                )
+                write!(f, "{path} exists and Segwall did not write it; move it away")
             }
             Self::NoInterface { name, there } => {
                 write!(
@@ -63,6 +60,9 @@ pub struct Taken {
     pub after: Vec<Change>,
 }
 
+/// What starts the boot service.
+const BOOT_SCRIPTS: [&str; 2] = ["/etc/init.d/segwall", "/etc/systemd/system/segwall.service"];
+
 /// Bytes at a file's beginning in which a file of ours says so.
 const HEAD_BYTES: usize = 512;
 
@@ -86,6 +86,7 @@ pub fn diff(
     let mut making = Making { inventory, changes: Vec::new(), obstacles: Vec::new() };
     let nothing = Wanted::default();
     let old = old.unwrap_or(&nothing);
+    making.boot_service(new);
     making.stop_services(new, old);
     making.modules(new);
     making.changes.extend(taken.before.iter().cloned());
@@ -97,7 +98,7 @@ pub fn diff(
     }
     making.changes.extend(taken.after.iter().cloned());
     making.take_away(new, old);
-    making.devices(new);
+    making.devices(new, old);
     making.settings(new, true);
     making.forwarding(new);
     making.services(new);
@@ -116,16 +117,32 @@ impl Making<'_> {
         self.changes.extend(missing.map(|name| Change::Module { name: name.clone() }));
     }
 
+    /// First of all, and so last on the way back: from here on a reboot meets the boot service, which finds the journal.
+    fn boot_service(&mut self, new: &Wanted) {
+        for path in BOOT_SCRIPTS {
+            if let Some(to) = new.files.get(path) {
+                self.file(path, to);
+            }
+        }
+        if new.services.iter().any(|service| service.name == BOOT_SERVICE) && !self.state(BOOT_SERVICE).enabled {
+            self.changes.push(Change::Enabled { service: BOOT_SERVICE.to_owned(), enabled: true });
+        }
+    }
+
+    fn file(&mut self, path: &str, to: &FileState) {
+        let from = self.inventory.files.get(path);
+        if from.is_some_and(|from| from == to) {
+            return;
+        }
+        if from.is_some_and(|from| !is_ours(from)) {
+            self.obstacles.push(Obstacle::ForeignFile(path.to_owned()));
+        }
+        self.changes.push(Change::File { path: path.to_owned(), from: from.cloned(), to: Some(to.clone()) });
+    }
+
     fn files(&mut self, new: &Wanted, old: &Wanted) {
-        for (path, to) in &new.files {
-            let from = self.inventory.files.get(path);
-            if from.is_some_and(|from| from == to) {
-                continue;
-            }
-            if from.is_some_and(|from| !is_ours(from)) {
-                self.obstacles.push(Obstacle::ForeignFile(path.clone()));
-            }
-            self.changes.push(Change::File { path: path.clone(), from: from.cloned(), to: Some(to.clone()) });
+        for (path, to) in new.files.iter().filter(|(path, _)| !BOOT_SCRIPTS.contains(&path.as_str())) {
+            self.file(path, to);
         }
         for path in old.files.keys().filter(|path| !new.files.contains_key(*path)) {
             if let Some(from) = self.inventory.files.get(path).filter(|from| is_ours(from)) {
@@ -172,7 +189,10 @@ impl Making<'_> {
 
     fn take_away(&mut self, new: &Wanted, old: &Wanted) {
         let there = self.inventory;
-        for route in old.routes.iter().filter(|route| !new.routes.contains(route) && there.routes.contains(route)) {
+        // With an address the kernel takes routes away that go by it: they are steps of their own, there and back.
+        let losing = self.losing(new, old);
+        let goes = |route: &&(_, _, String)| !new.routes.contains(route) || losing.contains(&route.2);
+        for route in old.routes.iter().filter(|route| there.routes.contains(route)).filter(goes) {
             self.route(route, false);
         }
         for address in old.addresses.iter().filter(|address| !new.addresses.contains(address)) {
@@ -192,6 +212,12 @@ impl Making<'_> {
         }
     }
 
+    /// Interfaces that lose an address.
+    fn losing(&self, new: &Wanted, old: &Wanted) -> Vec<String> {
+        let gone = |address: &&(String, _, u8)| !new.addresses.contains(address) && self.has_address(address);
+        old.addresses.iter().filter(gone).map(|(link, ..)| link.clone()).collect()
+    }
+
     fn has_address(&self, (link, addr, len): &(String, std::net::IpAddr, u8)) -> bool {
         self.inventory.links.get(link).is_some_and(|link| link.addresses.contains(&(*addr, *len)))
     }
@@ -204,8 +230,9 @@ impl Making<'_> {
         self.changes.push(Change::Route { to: AddrRangeText(*to), via: *via, link: link.clone(), present });
     }
 
-    fn devices(&mut self, new: &Wanted) {
+    fn devices(&mut self, new: &Wanted, old: &Wanted) {
         let there = self.inventory;
+        let losing = self.losing(new, old);
         let ours = |name: &String| new.vlans.iter().any(|(vlan, ..)| vlan == name);
         for name in new.up.iter().filter(|name| !ours(name) && !there.links.contains_key(*name)) {
             let there = there.links.keys().filter(|name| *name != "lo").cloned().collect();
@@ -228,15 +255,17 @@ impl Making<'_> {
         for address in new.addresses.iter().filter(|address| !self.has_address(address)).collect::<Vec<_>>() {
             self.address(address, true);
         }
-        for route in new.routes.iter().filter(|route| !there.routes.contains(route)) {
+        let comes = |route: &&(_, _, String)| !there.routes.contains(route) || losing.contains(&route.2);
+        for route in new.routes.iter().filter(comes) {
             self.route(route, true);
         }
         for name in &new.ifup {
             // An uplink that has an address is up already, whoever saw to it.
             let link_local =
                 |addr: &std::net::IpAddr| matches!(addr, std::net::IpAddr::V6(v6) if v6.is_unicast_link_local());
-            let alive =
-                there.links.get(name).is_some_and(|link| link.addresses.iter().any(|(addr, _)| !link_local(addr)));
+            let ours = |addr: &std::net::IpAddr| old.addresses.iter().any(|(link, own, _)| link == name && own == addr);
+            let stays = |addr: &std::net::IpAddr| !link_local(addr) && !ours(addr);
+            let alive = there.links.get(name).is_some_and(|link| link.addresses.iter().any(|(addr, _)| stays(addr)));
             if !alive {
                 self.changes.push(Change::Ifup { link: name.clone(), up: true });
             }
@@ -270,6 +299,11 @@ impl Making<'_> {
                 self.changes.push(Change::Enabled { service: service.name.clone(), enabled: false });
             }
         }
+        // While the file that tells how is still there: who asked for addresses asks no more.
+        for link in old.ifup.iter().filter(|link| !new.ifup.contains(link) && self.inventory.links.contains_key(*link))
+        {
+            self.changes.push(Change::Ifup { link: link.clone(), up: false });
+        }
     }
 
     fn services(&mut self, new: &Wanted) {
@@ -283,12 +317,12 @@ impl Making<'_> {
             .collect();
         for service in &new.services {
             let now = self.state(&service.name);
-            if service.ours && !now.enabled {
-                self.changes.push(Change::Enabled { service: service.name.clone(), enabled: true });
-            }
-            // What the boot service starts is loaded already.
+            // What the boot service starts is loaded already; it was enabled first.
             if service.name == BOOT_SERVICE {
                 continue;
+            }
+            if service.ours && !now.enabled {
+                self.changes.push(Change::Enabled { service: service.name.clone(), enabled: true });
             }
             if service.ours && !now.running {
                 self.changes.push(Change::Running { service: service.name.clone(), running: true });

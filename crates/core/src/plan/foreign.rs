@@ -66,6 +66,16 @@ pub struct Foreign {
     pub before: Vec<Change>,
     /// What may only go when our rules are in.
     pub after: Vec<Change>,
+    /// A table in the kernel: it is in the way only where it keeps our rules from being proved.
+    pub is_table: bool,
+}
+
+impl Foreign {
+    /// Whether it can be retired with us.
+    #[must_use]
+    pub fn can_go(&self) -> bool {
+        !(self.before.is_empty() && self.after.is_empty())
+    }
 }
 
 /// Everything that contends.
@@ -87,8 +97,14 @@ pub fn foreign(new: &Wanted, seen: &Seen) -> Vec<Foreign> {
         found.push(Foreign {
             what: format!("{path}:{} {what}", numbers.join(",")),
             retire: format!("sed -i {sed} {path}"),
-            before: vec![Change::File { path: path.clone(), from: Some(file.clone()), to: Some(to) }],
+            // A script is more than its lines: one that branches is for people to edit.
+            before: if is_script(path) && !is_plain(&text) || std::str::from_utf8(&file.bytes).is_err() {
+                Vec::new()
+            } else {
+                vec![Change::File { path: path.clone(), from: Some(file.clone()), to: Some(to) }]
+            },
             after: Vec::new(),
+            is_table: false,
         });
     }
     found.extend(services(new, seen));
@@ -102,8 +118,14 @@ pub fn foreign(new: &Wanted, seen: &Seen) -> Vec<Foreign> {
             what: format!("{what} decide beside ours"),
             retire: format!("nft delete table {} {}", table.family, table.name),
             before: Vec::new(),
-            // Gone only when ours are in: the box is at no moment without any.
-            after: vec![Change::Table { table: table.clone(), present: false }],
+            // Gone only when ours are in: the box is at no moment without any. What Docker and the like keep for
+            // themselves is not ours to delete.
+            after: if table.iptables {
+                vec![Change::Table { table: table.clone(), present: false }]
+            } else {
+                Vec::new()
+            },
+            is_table: true,
         });
     }
     found
@@ -130,6 +152,7 @@ fn services(new: &Wanted, seen: &Seen) -> Vec<Foreign> {
             ),
             before: Vec::new(),
             after: Vec::new(),
+            is_table: false,
         };
         // What loads rules takes them away when it stops: only when ours are in, and then ours are loaded once more.
         let list = if loads { &mut change.after } else { &mut change.before };
@@ -173,6 +196,22 @@ fn lines_of(path: &str, text: &str, new: &Wanted) -> (Vec<usize>, String) {
         "loads rules of its own at boot"
     };
     (lines, what.to_owned())
+}
+
+/// What a shell runs.
+fn is_script(path: &str) -> bool {
+    path.starts_with("/etc/local.d/") || path == "/etc/rc.local"
+}
+
+/// A script of single commands: any of its lines can go without the others meaning something else.
+fn is_plain(text: &str) -> bool {
+    const COMPOUND: [&str; 16] = [
+        "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "{", "}", "&&", "||",
+    ];
+    text.lines().filter(|line| !is_comment(line)).all(|line| {
+        !line.trim_end().ends_with(['\\', '|', '('])
+            && !line.split([' ', '\t', ';']).any(|word| COMPOUND.contains(&word))
+    })
 }
 
 fn is_comment(line: &str) -> bool {

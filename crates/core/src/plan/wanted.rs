@@ -141,6 +141,10 @@ fn devices(wanted: &mut Wanted, policy: &Policy) {
         if uplink.dhcp || uplink.ra {
             wanted.ifup.push(uplink.device.clone());
         }
+        if uplink.ra {
+            // 2: a box that forwards still listens to advertisements (Documentation/networking/ip-sysctl).
+            wanted.sysctls.push((format!("net/ipv6/conf/{}/accept_ra", uplink.device), "2".to_owned()));
+        }
         for address in &uplink.addresses {
             wanted.addresses.push((uplink.device.clone(), address.addr, address.prefix_len));
         }

@@ -33,21 +33,35 @@ pub fn start<H: Host>(
     host: &mut H,
     closed: impl FnOnce(&mut H) -> Result<Option<Compiled>, HostError>,
 ) -> Result<(Recovery, Booted), HostError> {
+    // Before anything that can fail.
+    let off = forward(host, &[], false);
+    let end = off.and_then(|()| holding(host, closed));
+    if end.is_err() {
+        // Whatever is wrong, the box does not come up without rules. What is said is what was wrong first.
+        let _ = host.close(true);
+    }
+    end
+}
+
+fn holding<H: Host>(
+    host: &mut H,
+    closed: impl FnOnce(&mut H) -> Result<Option<Compiled>, HostError>,
+) -> Result<(Recovery, Booted), HostError> {
     let now = host.clock()?;
     let waits = |journal: &Journal| journal.phase == Phase::Waiting && journal.began.boot_id == now.boot_id;
     // The service was started again by hand while an apply waits: that one's watchdog sees to it.
-    let recovery = match Journal::read(host)? {
+    let recovery = match Journal::take(host)? {
         Some(journal) if waits(&journal) => Recovery::Nothing,
+        // The service was started again in the same boot: the running box is led back, and not its files alone.
+        Some(journal) if journal.began.boot_id == now.boot_id => recover(host, Scope::Live, "it was interrupted")?,
         _ => recover(host, Scope::Boot, "the box was booted before it was confirmed")?,
     };
     if let Some(number) = Store::confirmed(host)? {
-        forward(host, &[], false)?;
         let compiled = host.renewed(number)?;
         load(host, &compiled)?;
         forward(host, &compiled.wanted.forwarding, true)?;
         return Ok((recovery, Booted::Open(number)));
     }
-    forward(host, &[], false)?;
     match closed(host)? {
         Some(rules) => load(host, &rules).map(|()| (recovery, Booted::Closed)),
         None => Ok((recovery, Booted::Nothing)),

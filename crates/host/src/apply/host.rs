@@ -140,6 +140,12 @@ pub trait Host {
     /// # Errors
     /// When nft or the kernel refuses; then the rules are what they were.
     fn load(&mut self, from: Option<&Compiled>, to: Option<&Compiled>) -> Result<usize, HostError>;
+    /// Puts rules in the place of ours that let in SSH and nothing else, and forward nothing: for a box whose own cannot be
+    /// had. With `unless_loaded` a table of ours that is there stays.
+    ///
+    /// # Errors
+    /// When nft or the kernel refuses.
+    fn close(&mut self, unless_loaded: bool) -> Result<(), HostError>;
     /// Reads the kernel's rules back and compares them with a generation's; with `None`: whether there is no table of ours.
     ///
     /// # Errors

@@ -7,6 +7,9 @@ use super::files::{remove_for_good, write_whole};
 use super::host::{Clock, Host, HostError};
 use super::store::JOURNAL;
 
+/// Where a journal is put that nobody can read.
+pub const UNREADABLE: &str = "/etc/segwall/journal.unreadable";
+
 /// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,9 +63,23 @@ impl Journal {
     /// When there is one that cannot be read.
     pub fn read(host: &mut impl Host) -> Result<Option<Self>, HostError> {
         let Some(file) = host.read(JOURNAL)? else { return Ok(None) };
-        serde_json::from_slice(&file.bytes)
-            .map(Some)
-            .map_err(|error| HostError::new(format!("understand {JOURNAL}; was it edited?"), error))
+        serde_json::from_slice(&file.bytes).map(Some).map_err(|error| {
+            HostError::new(format!("understand {JOURNAL} (`segwall apply` and the boot put it aside)"), error)
+        })
+    }
+
+    /// Reads it; one that cannot be read is put aside, so that it stands in nobody's way.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn take(host: &mut impl Host) -> Result<Option<Self>, HostError> {
+        let Some(file) = host.read(JOURNAL)? else { return Ok(None) };
+        if let Ok(journal) = serde_json::from_slice(&file.bytes) {
+            return Ok(Some(journal));
+        }
+        host.rename(JOURNAL, UNREADABLE)?;
+        host.sync_dir(super::store::ROOT)?;
+        Ok(None)
     }
 
     /// Brings it to the disk.

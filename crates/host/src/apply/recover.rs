@@ -9,6 +9,9 @@ use super::host::{Host, HostError, Verdict};
 use super::journal::{Journal, Phase};
 use super::store::Store;
 
+/// Where copies are kept of files that somebody edited while an apply waited.
+const SAVED: &str = "/etc/segwall/saved";
+
 /// How much of the box a way back is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -51,7 +54,7 @@ pub enum Recovery {
 /// # Errors
 /// When the journal or the disk cannot be used.
 pub fn recover(host: &mut impl Host, scope: Scope, cause: &str) -> Result<Recovery, HostError> {
-    let Some(journal) = Journal::read(host)? else { return Ok(Recovery::Nothing) };
+    let Some(journal) = Journal::take(host)? else { return Ok(Recovery::Nothing) };
     let generation = journal.generation;
     if Store::confirmed(host)? == Some(generation) {
         Store::close(host, generation, Outcome::Confirmed)?;
@@ -82,13 +85,26 @@ pub fn undo(host: &mut impl Host, mut journal: Journal, scope: Scope, cause: &st
         if scope == Scope::Boot && !comes_from_disk(change) {
             continue;
         }
-        if let Err(error) = perform(host, change, &mut rules) {
+        let done = match change {
+            // What held before cannot be compiled any more: nothing is open that need not be.
+            Change::Rules { to: None, .. } if journal.previous.is_some() => host.close(false),
+            _ => save(host, change).and_then(|()| perform(host, change, &mut rules)),
+        };
+        if let Err(error) = done {
             failures.push(error.chain());
         }
     }
     if scope == Scope::Live && failures.is_empty() {
-        let previous = journal.previous.map(|number| rules.get(host, number)).transpose();
-        match previous.and_then(|previous| host.prove(previous.as_ref())) {
+        let previous = match journal.previous {
+            Some(number) => rules.get(host, number).ok(),
+            None => None,
+        };
+        let proved = if previous.is_none() && journal.previous.is_some() {
+            Ok(Verdict::Proved)
+        } else {
+            host.prove(previous.as_ref())
+        };
+        match proved {
             Ok(Verdict::Proved | Verdict::Undetermined(_)) => {}
             Ok(Verdict::Refuted(shown)) => failures.extend(shown),
             Err(error) => failures.push(error.chain()),
@@ -100,6 +116,17 @@ pub fn undo(host: &mut impl Host, mut journal: Journal, scope: Scope, cause: &st
     Journal::remove(host)?;
     Store::close(host, journal.generation, Outcome::WentBack(cause))?;
     Ok(Back::Done)
+}
+
+/// Keeps a copy of a file that somebody edited since we wrote it, before it is written over.
+fn save(host: &mut impl Host, change: &Change) -> Result<(), HostError> {
+    let Change::File { path, from, to } = change else { return Ok(()) };
+    match host.read(path)? {
+        Some(now) if Some(&now) != from.as_ref() && Some(&now) != to.as_ref() => {
+            write_whole(host, &format!("{SAVED}/{}", path.trim_start_matches('/').replace('/', "_")), &now)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Removes what a crash left of files that were being written. It means nothing, and may stay where it cannot be removed.
@@ -118,6 +145,8 @@ fn sweep(host: &mut impl Host, journal: &Journal) {
 fn comes_from_disk(change: &Change) -> bool {
     match change {
         Change::File { .. } | Change::Block { .. } | Change::Enabled { .. } | Change::Sysctl { .. } => true,
+        // Nobody else brings it back in this boot.
+        Change::Table { present, .. } => *present,
         Change::Module { .. }
         | Change::Vlan { .. }
         | Change::Up { .. }
@@ -125,7 +154,6 @@ fn comes_from_disk(change: &Change) -> bool {
         | Change::Route { .. }
         | Change::Ifup { .. }
         | Change::Rules { .. }
-        | Change::Table { .. }
         | Change::Running { .. }
         | Change::Renew { .. } => false,
     }

@@ -19,6 +19,9 @@ const MANIFEST: &str = "manifest.json";
 /// Generations that are kept; the confirmed one always is.
 pub const GENERATIONS_MAX: usize = 50;
 
+/// Of those that were kept, the newest that are never forgotten: the one that holds, and those before it.
+const WAY_BACK: usize = 5;
+
 /// The store; all its state is on the disk.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Store;
@@ -118,21 +121,51 @@ impl Store {
         host.compile(number, &policy, &manifest)
     }
 
+    /// A generation as values; `None` where its policy cannot be used any more, or is lost.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn compilable(host: &mut impl Host, number: u64) -> Result<Option<Compiled>, HostError> {
+        let (Some(manifest), Some(policy)) = (Self::manifest(host, number)?, Self::policy(host, number)?) else {
+            return Ok(None);
+        };
+        Ok(host.compile(number, &policy, &manifest).ok())
+    }
+
     /// Forgets the oldest generations beyond [`GENERATIONS_MAX`].
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn prune(host: &mut impl Host) -> Result<(), HostError> {
-        let confirmed = Self::confirmed(host)?;
         let numbers = Self::numbers(host)?;
         let surplus = numbers.len().saturating_sub(GENERATIONS_MAX);
-        for number in numbers.into_iter().take(surplus).filter(|number| Some(*number) != confirmed) {
-            for file in [POLICY, MANIFEST] {
-                remove_for_good(host, &path(number, file))?;
-            }
-            host.remove(dir_of(&path(number, POLICY)))?;
+        if surplus == 0 {
+            return Ok(());
+        }
+        let mut kept = Vec::new();
+        let mut given_up = Vec::new();
+        for number in numbers {
+            let outcome = Self::manifest(host, number)?.map(|manifest| manifest.outcome);
+            let list = if outcome == Some(Outcome::Confirmed) { &mut kept } else { &mut given_up };
+            list.push(number);
+        }
+        // What was given up goes first; of what was kept the last ones are the way back.
+        kept.truncate(kept.len().saturating_sub(WAY_BACK));
+        for number in given_up.into_iter().chain(kept).take(surplus) {
+            Self::forget(host, number)?;
         }
         Ok(())
+    }
+
+    /// Forgets a generation; its number is not given again.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn forget(host: &mut impl Host, number: u64) -> Result<(), HostError> {
+        for file in [POLICY, MANIFEST] {
+            remove_for_good(host, &path(number, file))?;
+        }
+        host.remove(dir_of(&path(number, POLICY)))
     }
 }
 

@@ -102,7 +102,11 @@ pub struct Planned {
 /// When the box does not tell what is on it.
 pub fn plan(host: &mut impl Host, compiled: &Compiled, take_over: bool) -> Result<Planned, HostError> {
     let previous = Store::confirmed(host)?;
-    let old = previous.map(|number| Store::compiled(host, number)).transpose()?;
+    // One that an upgrade cannot compile any more must not keep a better one from being applied.
+    let old = match previous {
+        Some(number) => Store::compilable(host, number)?,
+        None => None,
+    };
     let mut interest = Interest::default();
     interest.add(&compiled.wanted);
     if let Some(old) = &old {
@@ -116,8 +120,13 @@ pub fn plan(host: &mut impl Host, compiled: &Compiled, take_over: bool) -> Resul
     let to = if same { previous } else { Some(compiled.number) };
     let foreign = foreign(&compiled.wanted, &host.seen()?);
     let taken = if take_over { taken(&foreign) } else { Taken::default() };
-    let (plan, obstacles) =
-        diff(&compiled.wanted, old.as_ref().map(|old| &old.wanted), &inventory, (previous, to), &taken);
+    let (plan, obstacles) = diff(
+        &compiled.wanted,
+        old.as_ref().map(|old| &old.wanted),
+        &inventory,
+        (old.as_ref().map(|old| old.number), to),
+        &taken,
+    );
     Ok(Planned { plan, obstacles, previous, foreign })
 }
 
@@ -141,7 +150,7 @@ pub fn apply(host: &mut impl Host, request: &Request, progress: &mut dyn FnMut(&
     let number = Store::add(host, &request.candidate).map_err(before)?.number;
     match prepared(host, request, number) {
         Ok(Prepared::Unchanged(previous)) => {
-            give_up(host, number, "nothing was to be changed");
+            let _ = Store::forget(host, number);
             Ok(Applied::Unchanged(previous))
         }
         Ok(Prepared::Ready(journal, compiled)) => run(host, request, *journal, *compiled, progress),
@@ -155,7 +164,7 @@ pub fn apply(host: &mut impl Host, request: &Request, progress: &mut dyn FnMut(&
 /// Nothing else is being applied. A journal without an owner (we hold the lock) is led to its end first.
 fn settle(host: &mut impl Host) -> Result<(), ApplyError> {
     let before = ApplyError::Before;
-    let Some(journal) = Journal::read(host).map_err(before)? else { return Ok(()) };
+    let Some(journal) = Journal::take(host).map_err(before)? else { return Ok(()) };
     let left_ms = journal.left_ms(&host.clock().map_err(before)?);
     let is_kept = Store::confirmed(host).map_err(before)? == Some(journal.generation);
     if journal.phase == Phase::Waiting && left_ms > Some(0) && !is_kept {
@@ -250,6 +259,15 @@ fn steps(
         }
         progress(&change.to_string());
         perform(host, change, &mut known).map_err(|error| error.chain())?;
+        if matches!(change, Change::Table { .. } | Change::Rules { .. }) {
+            // Proved below, where tables of others have to go first; what is wrong in itself is seen at once.
+            is_proved = false;
+        }
+        let rules_are_in = matches!(change, Change::Rules { .. });
+        if rules_are_in && !journal.plan.changes.iter().any(|change| matches!(change, Change::Table { .. })) {
+            prove(host, &compiled, request.allow_unproved)?;
+            is_proved = true;
+        }
     }
     progress("read the kernel back and prove it");
     prove(host, &compiled, request.allow_unproved)

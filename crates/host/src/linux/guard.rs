@@ -15,7 +15,7 @@ use segwall_core::emit::nft::TABLE;
 use super::Linux;
 use super::watchdog::tell;
 use crate::apply::boot::{self, Booted};
-use crate::apply::{Compiled, HostError, Journal, Manifest, Store};
+use crate::apply::{Compiled, HostError, Journal, Manifest, Phase, Store};
 
 const NFNLGRP_NFTABLES: u32 = 7;
 /// How often it is looked whether the clock moved a rule, and whether what holds is still there.
@@ -67,16 +67,19 @@ fn wait(socket: &Socket, longest: Duration) {
 
 /// Whether it could be looked; not while somebody applies.
 fn look(linux: &mut Linux) -> Result<bool, HostError> {
-    let Some(number) = Store::confirmed(linux)? else { return Ok(true) };
+    let Some(number) = Store::confirmed(linux)? else {
+        // The first apply waits, or there is none: without rules nothing passes, and the watchdog sees to the rest.
+        if Journal::read(linux)?.is_some_and(|journal| journal.phase == Phase::Waiting) && !linux.has_table(TABLE)? {
+            boot::stop(linux)?;
+        }
+        return Ok(true);
+    };
     if linux.has_table(TABLE)? {
         return renew(linux, number);
     }
     // Before anything else: without rules nothing may pass.
     boot::stop(linux)?;
     let Some(_lock) = linux.lock_try()? else { return Ok(false) };
-    if linux.has_table(TABLE)? {
-        return Ok(true);
-    }
     tell(linux, &format!("guard: somebody removed the table inet {TABLE}; nothing is forwarded until it is back"));
     if let (_, Booted::Open(number)) = boot::start(linux, |_| Ok(None))? {
         tell(linux, &format!("guard: the rules of generation {number} are loaded and proved again"));
@@ -120,17 +123,7 @@ pub fn has_times(compiled: &Compiled) -> bool {
 pub fn instant(linux: &Linux, manifest: &Manifest) -> Option<i64> {
     let now = Timestamp::now().as_second();
     let runs_on = linux.root.at("/dev/rtc0").exists() && now >= manifest.applied_s;
-    (is_synchronised() || runs_on).then_some(now)
-}
-
-/// Whether the kernel was told that its clock follows another (adjtimex(2)).
-fn is_synchronised() -> bool {
-    // SAFETY: all zero is a valid question, which sets nothing; the kernel fills it.
-    let state = unsafe {
-        let mut question: libc::timex = std::mem::zeroed();
-        libc::adjtimex(&raw mut question)
-    };
-    (0..libc::TIME_ERROR).contains(&state)
+    (super::clock::is_synchronised() == Some(true) || runs_on).then_some(now)
 }
 
 impl Linux {

@@ -174,6 +174,10 @@ impl Host for Linux {
         self.replace_rules(from, to)
     }
 
+    fn close(&mut self, unless_loaded: bool) -> Result<(), HostError> {
+        self.close_box(unless_loaded)
+    }
+
     fn prove(&mut self, rules: Option<&Compiled>) -> Result<Verdict, HostError> {
         self.verdict(rules)
     }

@@ -25,6 +25,22 @@ const KINDS: [(&str, &str); 10] = [
     ("ct helper", "ct helper"),
 ];
 
+/// For a box whose own rules cannot be had: SSH, what is part of a connection, what IPv6 and DHCP need to have an address.
+const CLOSED: &str = r#"table inet segwall {
+    chain input {
+        type filter hook input priority filter; policy drop;
+        iifname "lo" accept
+        ct state established,related accept
+        icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } accept
+        udp sport 67 udp dport 68 accept
+        tcp dport 22 accept
+    }
+    chain forward {
+        type filter hook forward priority filter; policy drop;
+    }
+}
+"#;
+
 impl Linux {
     /// See [`crate::apply::Host::load`].
     pub(super) fn replace_rules(&mut self, from: Option<&Compiled>, to: Option<&Compiled>) -> Result<usize, HostError> {
@@ -87,6 +103,15 @@ impl Linux {
             let _ = writeln!(text, "delete {kind} inet {TABLE} {name}");
         }
         Ok(text)
+    }
+
+    /// See [`crate::apply::Host::close`].
+    pub(super) fn close_box(&mut self, unless_loaded: bool) -> Result<(), HostError> {
+        if unless_loaded && self.has_table(TABLE)? {
+            return Ok(());
+        }
+        let text = format!("{}{}{CLOSED}", closing::gone(), table_gone());
+        self.nft_load(&text).map_err(|error| HostError::new("close the box but for SSH", error))
     }
 
     /// Removes the closing table, where an interrupted load left it.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
 
-use super::Linux;
 use super::run::{self, Overdue};
+use super::{Init, Linux};
 use crate::apply::{Compiled, HostError, ROOT};
 use crate::exec;
 
@@ -30,6 +30,16 @@ const CHECKS: [(&str, &str, &[&str]); 8] = [
     ("/etc/logrotate.d/segwall", "logrotate", &["-d"]),
 ];
 
+/// Programs without which a file is of no use.
+const SERVERS: [(&str, &str); 6] = [
+    ("/etc/segwall/dnsmasq.conf", "dnsmasq"),
+    ("/etc/segwall/dnsmasq-dns.conf", "dnsmasq"),
+    ("/etc/segwall/kea-dhcp4.conf", "kea-dhcp4"),
+    ("/etc/segwall/kea-dhcp6.conf", "kea-dhcp6"),
+    ("/etc/segwall/dhcpd.conf", "dhcpd"),
+    ("/etc/segwall/dhcpd6.conf", "dhcpd"),
+];
+
 impl Linux {
     /// What speaks against a generation on this box: sentences, none when nothing does.
     ///
@@ -44,6 +54,23 @@ impl Linux {
         fs::write(&rules, compiled.program.script()).map_err(in_scratch)?;
         faults.extend(refused("the rules", "nft", &["-c", "-f"], &rules)?);
 
+        if matches!(self.init, Init::Unknown) {
+            faults.push("this box runs neither OpenRC nor systemd; nothing would load the rules at boot".to_owned());
+        }
+        for (path, program) in SERVERS {
+            if compiled.wanted.files.contains_key(path) && exec::find(program).is_none() {
+                faults.push(format!(
+                    "{program} is not installed, and the policy needs it: apk add {0}, or apt install {0}",
+                    if program == "dnsmasq" {
+                        "dnsmasq"
+                    } else if program.starts_with("kea") {
+                        "kea"
+                    } else {
+                        "isc-dhcp-server"
+                    }
+                ));
+            }
+        }
         for (path, program, args) in CHECKS {
             if let (Some(file), Some(_)) = (compiled.wanted.files.get(path), exec::find(program)) {
                 let trial = scratch.0.join(path.trim_start_matches('/').replace('/', "-"));

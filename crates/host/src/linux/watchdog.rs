@@ -101,7 +101,10 @@ pub fn watch_over(linux: &mut Linux) -> Result<Recovery, HostError> {
                 return Ok(done);
             }
             Ok(None) => {
-                wait(linux)?;
+                if let Err(error) = wait(linux) {
+                    tell(linux, &error.chain());
+                    thread::sleep(POLL);
+                }
                 continue;
             }
             Err(error) => tell(linux, &error.chain()),

@@ -47,6 +47,8 @@ pub struct Kernel {
     pub services: BTreeMap<String, Service>,
     /// Tables of others.
     pub tables: Vec<ForeignTable>,
+    /// What the service iptables loads when it starts.
+    pub saved: Vec<ForeignTable>,
 }
 
 impl Kernel {
@@ -72,6 +74,9 @@ impl Kernel {
     }
 
     pub(super) fn start_enabled(&mut self, files: &BTreeMap<String, FileState>) {
+        if self.services.get("iptables").is_some_and(|service| service.enabled) {
+            self.tables.clone_from(&self.saved);
+        }
         for service in self.services.values_mut().filter(|service| service.enabled) {
             service.running = Some(read_by(service, files));
         }

@@ -174,9 +174,15 @@ fn run(case: &Case, run: &Run, fault: (usize, Fault), second: Option<(usize, Fau
             power = true;
             sim.power_on();
             sim.fault = next;
-            let _ = booted(&mut sim);
+            // Only a service that is enabled is run by a boot; else it is the next command that finds the journal.
+            if sim.kernel.services["segwall"].enabled {
+                let _ = booted(&mut sim);
+            }
             if sim.gone.is_none() {
                 sim.start_the_rest();
+            }
+            if sim.gone.is_none() && !sim.kernel.services["segwall"].enabled {
+                let _ = recover(&mut sim, Scope::Live, "found");
             }
         } else {
             sim.next_process();
@@ -200,7 +206,8 @@ fn run(case: &Case, run: &Run, fault: (usize, Fault), second: Option<(usize, Fau
     assert_eq!(sim.breaches, Vec::<String>::new(), "{at}");
     // Numbers never go down.
     sim.safe = vec![sim.kernel.rules, None, Some(number), Some(number + 1)];
-    let _ = apply(&mut sim, &request(MOVED, None), &mut |_| {});
+    let other = if case.policy == MOVED { OFFICE } else { MOVED };
+    let _ = apply(&mut sim, &request(other, None), &mut |_| {});
     assert!(Store::numbers(&mut sim).unwrap().last() > Some(&number) || confirmed != Some(number), "{at}");
     ended
 }
@@ -293,6 +300,32 @@ fn the_same_policy_again_changes_nothing() {
     sim.safe = vec![None, Some(3)];
     assert_eq!(apply(&mut sim, &request(OFFICE, None), &mut |_| {}).unwrap(), Applied::Kept(3));
     assert_eq!(sim.kernel.rules, Some(3));
+}
+
+#[test]
+fn what_cannot_be_read_stands_in_nobodys_way() {
+    let unreadable = FileState { mode: 0o600, bytes: b"{ half".to_vec() };
+    // A journal: put aside, and the generation that holds is loaded.
+    let mut sim = applied(fresh(true, 11), OFFICE);
+    sim.add_file("/etc/segwall/journal.json", unreadable.clone());
+    sim.power_on();
+    let (_, booted) = booted(&mut sim).unwrap();
+    assert!(matches!(booted, Booted::Open(1)), "{booted:?}");
+    assert!(sim.files().contains_key("/etc/segwall/journal.unreadable"));
+    // The number of the generation that holds: the box is closed, whatever its settings let pass.
+    let mut sim = applied(fresh(true, 12), OFFICE);
+    sim.add_file("/etc/segwall/confirmed", unreadable);
+    sim.power_on();
+    sim.kernel.sysctls.insert("net/ipv4/ip_forward".to_owned(), "1".to_owned());
+    boot::start(&mut sim, |_| Ok(None)).unwrap_err();
+    assert!(!sim.kernel.forwards());
+    assert_eq!(sim.kernel.rules, Some(segwall_host::sim::CLOSED));
+    // A generation that an upgrade cannot compile any more: a good policy is applied over it.
+    let mut sim = applied(fresh(false, 13), OFFICE);
+    sim.policies.remove(OFFICE);
+    sim.safe = vec![Some(1), Some(2)];
+    assert_eq!(apply(&mut sim, &request(MOVED, None), &mut |_| {}).unwrap(), Applied::Kept(2));
+    assert_eq!(sim.breaches, Vec::<String>::new());
 }
 
 #[test]

@@ -160,7 +160,8 @@ pub fn by_hand(seed: u64) -> Sim {
         iptables: true,
         text: "*filter\nCOMMIT\n".to_owned(),
     };
-    sim.kernel.tables.push(table);
+    sim.kernel.tables.push(table.clone());
+    sim.kernel.saved.push(table);
     let running = Service { enabled: true, running: Some(BTreeMap::new()), ..Service::default() };
     sim.kernel.services.insert("dhcpd".to_owned(), running.clone());
     sim.kernel.services.insert("iptables".to_owned(), Service { running: None, ..running });
