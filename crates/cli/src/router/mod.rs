@@ -7,6 +7,7 @@ pub mod guard;
 mod measure;
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use segwall_core::plan::Wanted;
 use segwall_core::policy::Policy;
@@ -26,6 +27,10 @@ use crate::exit::Failure;
 use crate::input::DEFAULT_POLICY;
 use crate::load::{self, Reading};
 
+/// A watchdog or the guard that looks at the box holds the lock for a moment.
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+const LOCK_POLL: Duration = Duration::from_millis(20);
+
 /// This box. Only root may look at all of it.
 pub fn open() -> Result<Linux, Failure> {
     if !segwall_host::linux::is_root() {
@@ -36,11 +41,17 @@ pub fn open() -> Result<Linux, Failure> {
 
 /// The lock that only one apply can have.
 pub fn lock(linux: &Linux) -> Result<Lock, Failure> {
-    linux.lock_try().map_err(refused)?.ok_or_else(|| {
-        Failure::Refused(
-            "another `segwall apply`, `confirm` or `rollback` is at work; wait until it has ended".to_owned(),
-        )
-    })
+    let begun = Instant::now();
+    loop {
+        if let Some(lock) = linux.lock_try().map_err(refused)? {
+            return Ok(lock);
+        }
+        if begun.elapsed() >= LOCK_PATIENCE {
+            let busy = "another `segwall apply`, `confirm` or `rollback` is at work; wait until it has ended";
+            return Err(Failure::Refused(busy.to_owned()));
+        }
+        std::thread::sleep(LOCK_POLL);
+    }
 }
 
 /// In the place of somebody who only looks.

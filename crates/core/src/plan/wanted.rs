@@ -16,6 +16,8 @@ pub const INTERFACES: &str = "/etc/network/interfaces";
 pub const OUR_INTERFACES: &str = "/etc/network/interfaces.d/segwall";
 /// Our boot service.
 pub const BOOT_SERVICE: &str = "segwall";
+/// The service that keeps the rules loaded.
+const GUARD_SERVICE: &str = "segwall-guard";
 
 /// What a generation wants of the box, its rules aside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -158,7 +160,9 @@ fn services(wanted: &mut Wanted, bundle: &Bundle) {
     wanted.services.push(WantedService { name: BOOT_SERVICE.to_owned(), ours: true, files: Vec::new() });
     let files = of(&[Target::Dnsmasq, Target::Kea, Target::Dhcpd]);
     for name in bundle.services() {
-        wanted.services.push(WantedService { name, ours: true, files: files.clone() });
+        // The guard reads none of them: a change of DHCP is no reason to look away.
+        let files = if name == GUARD_SERVICE { Vec::new() } else { files.clone() };
+        wanted.services.push(WantedService { name, ours: true, files });
     }
     let files = of(&[Target::Rsyslog]);
     if !files.is_empty() {

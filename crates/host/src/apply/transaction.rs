@@ -216,7 +216,7 @@ fn run(
 ) -> Result<Applied, ApplyError> {
     let number = journal.generation;
     // The watchdog comes first: from the journal on there is somebody who leads back.
-    if let Err(error) = journal.write(host).and_then(|()| host.start_watchdog()) {
+    if let Err(error) = host.start_watchdog().and_then(|()| journal.write(host)) {
         // It may lie there all the same. Should it stay, whoever finds it undoes what was never done, which changes nothing.
         let _ = Journal::remove(host);
         return Err(ApplyError::Before(error));

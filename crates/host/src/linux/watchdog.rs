@@ -85,17 +85,12 @@ fn detach(command: &mut Command) {
 /// # Errors
 /// When the box cannot be led back, after many attempts; the journal stays.
 pub fn watch_over(linux: &mut Linux) -> Result<Recovery, HostError> {
-    // Whoever started us has written the journal before; without one it is all over. A later apply has its own watchdog.
-    let generation = match Journal::read(linux) {
-        Ok(Some(journal)) => Some(journal.generation),
-        Ok(None) => return Ok(Recovery::Nothing),
-        // Tried again, and told, below.
-        Err(_) => None,
-    };
+    // Whoever started us holds the lock and has not written its journal yet: there is no moment at which a journal has no
+    // watchdog. Where two applies follow at once two may wait for the second; the later of them finds nothing to do.
     let mut pause = RETRY_FIRST;
     let mut failures = 0;
     loop {
-        match attempt(linux, generation) {
+        match attempt(linux) {
             Ok(Some(Recovery::WentBack { back: Back::Stuck(left), .. })) => {
                 tell(linux, &format!("not all could be undone yet: {}", left.join("; ")));
             }
@@ -123,12 +118,9 @@ pub fn watch_over(linux: &mut Linux) -> Result<Recovery, HostError> {
 }
 
 /// Does what is to be done with the journal; `None` when it waits to be confirmed.
-fn attempt(linux: &mut Linux, generation: Option<u64>) -> Result<Option<Recovery>, HostError> {
+fn attempt(linux: &mut Linux) -> Result<Option<Recovery>, HostError> {
     let _lock = linux.lock_wait()?;
     let Some(journal) = Journal::read(linux)? else { return Ok(Some(Recovery::Nothing)) };
-    if generation.is_some_and(|generation| generation != journal.generation) {
-        return Ok(Some(Recovery::Nothing));
-    }
     let now = linux.clock()?;
     let is_kept = Store::confirmed(linux)? == Some(journal.generation);
     if journal.phase == Phase::Waiting && !is_kept && journal.left_ms(&now) != Some(0) {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
@@ -17,7 +18,25 @@ pub fn enter() -> Result<(), String> {
     userns::enter().map_err(|error| error.to_string())?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(|error| format!("no mount namespace: {error}"))?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
-        .map_err(|error| format!("mounts cannot be made private: {error}"))
+        .map_err(|error| format!("mounts cannot be made private: {error}"))?;
+    guard().map_err(|error| format!("no stand-in for the guard: {error}"))
+}
+
+/// Seconds after which a stand-in ends by itself.
+const STAND_IN_S: u32 = 120;
+
+/// Services of ours call `segwall`, which is not installed here. What stands in for it runs, and does nothing: what a guard
+/// does to rules is not what these tests are about.
+fn guard() -> std::io::Result<()> {
+    let dir = Path::new("/mnt");
+    mount(None::<&str>, dir, Some("tmpfs"), MsFlags::empty(), None::<&str>)?;
+    let program = dir.join("segwall");
+    fs::write(&program, format!("#!/bin/sh\nexec sleep {STAND_IN_S}\n"))?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    let path = std::env::var("PATH").unwrap_or_default();
+    // SAFETY: this process has one thread.
+    unsafe { std::env::set_var("PATH", format!("{}:{path}", dir.display())) };
+    Ok(())
 }
 
 /// A directory that stands for `/`; gone when dropped.
