@@ -126,7 +126,6 @@ fn apply_reading(reading: Reading, args: How) -> Result<Answer, Failure> {
     let request = Request {
         candidate: router::candidate(&checked, asker.who(), args.comment.clone()),
         confirm_within_ms: within.ms(),
-        console: asker.console(),
         allow_unproved: !args.allow_unproved.is_empty(),
         take_over: args.take_over,
     };

@@ -60,14 +60,6 @@ impl Asker {
         };
         Who { user: session::user(), via }
     }
-
-    /// The console's name.
-    pub fn console(&self) -> Option<String> {
-        match self {
-            Self::Console(terminal) => Some(terminal.clone()),
-            Self::Ssh { .. } | Self::Unknown => None,
-        }
-    }
 }
 
 /// Whether this asker may confirm what a journal tells of.
@@ -111,7 +103,6 @@ mod tests {
             deadline: None,
             confirm_within_ms: Some(120_000),
             cause: None,
-            console: None,
         };
         let ssh = |began_ms| Asker::Ssh {
             peer: IpAddr::from([192, 168, 100, 7]),

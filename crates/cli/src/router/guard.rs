@@ -61,3 +61,45 @@ pub fn locked_out(policy: &Policy, ruleset: &Ruleset, at: At, ends: &Ends) -> Ve
     found.retain(|one| !ends.allowed.contains(&one.name));
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use segwall_core::source::Source;
+
+    use super::*;
+    use crate::load::{self, Reading};
+
+    const POLICY: &str = r#"
+[gateway]
+management = ["office"]
+[segments.office]
+interface = "eth1"
+subnets = ["192.168.10.0/24"]
+[segments.guest]
+interface = "eth2"
+subnets = ["192.168.20.0/24"]
+"#;
+    const SSH: &str = "[[accept]]\nfrom = \"office\"\nto = \"gateway\"\nservice = \"ssh\"\n";
+
+    fn locked(policy: &str, peer: &str, allowed: &[&str]) -> Vec<String> {
+        let source = Source::new("segwall.toml", policy.to_owned());
+        let Reading::Sound(checked) = load::from_bytes(source.name(), policy.as_bytes().to_vec()) else {
+            panic!("the policy is sound")
+        };
+        let local = if peer.starts_with("192.168.10.") { [192, 168, 10, 1] } else { [192, 168, 20, 1] };
+        let asker = Asker::Ssh { peer: peer.parse().unwrap(), local: local.into(), port: 22, began_ms: 0 };
+        let ends = Ends { asker: Some(asker), allowed: allowed.iter().map(|name| (*name).to_owned()).collect() };
+        let found = locked_out(&checked.policy, &checked.ruleset, At::ClockUnknown, &ends);
+        found.into_iter().map(|one| one.name).collect()
+    }
+
+    #[test]
+    fn nobody_is_locked_out_unless_it_is_meant() {
+        let open = format!("{POLICY}{SSH}");
+        assert_eq!(locked(&open, "192.168.10.7", &[]), Vec::<String>::new());
+        assert_eq!(locked(&open, "192.168.20.7", &[]), ["192.168.20.7"]);
+        assert_eq!(locked(&open, "192.168.20.7", &["192.168.20.7"]), Vec::<String>::new());
+        assert_eq!(locked(POLICY, "192.168.10.7", &[]), ["192.168.10.7", "office"]);
+        assert_eq!(locked(POLICY, "192.168.10.7", &["office"]), ["192.168.10.7"]);
+    }
+}

@@ -52,8 +52,6 @@ pub struct Journal {
     pub confirm_within_ms: Option<u64>,
     /// Why the box is being led back.
     pub cause: Option<String>,
-    /// The terminal that applied, where it is a console: it may confirm.
-    pub console: Option<String>,
 }
 
 impl Journal {

@@ -1,6 +1,6 @@
 //! The way back, from wherever a transaction stopped.
 
-use segwall_core::plan::{Change, with_block};
+use segwall_core::plan::{Change, FileState, with_block};
 
 use super::boot::BOOT_FILES_MODE;
 use super::files::{remove_for_good, temporary, write_whole};
@@ -82,7 +82,7 @@ pub fn undo(host: &mut impl Host, mut journal: Journal, scope: Scope, cause: &st
     let mut failures = Vec::new();
     sweep(host, &journal);
     for change in &journal.plan.inverse().changes {
-        if scope == Scope::Boot && !comes_from_disk(change) {
+        if scope == Scope::Boot && !is_for_the_boot(change) {
             continue;
         }
         let done = match change {
@@ -141,8 +141,8 @@ fn sweep(host: &mut impl Host, journal: &Journal) {
     }
 }
 
-/// What the boot takes from the disk by itself, and so has to be put right there.
-fn comes_from_disk(change: &Change) -> bool {
+/// What the boot takes from the disk by itself, and so has to be put right there; and what it brings back for nobody.
+fn is_for_the_boot(change: &Change) -> bool {
     match change {
         Change::File { .. } | Change::Block { .. } | Change::Enabled { .. } | Change::Sysctl { .. } => true,
         // Nobody else brings it back in this boot.
@@ -194,7 +194,7 @@ pub(super) fn perform(host: &mut impl Host, change: &Change, known: &mut Known) 
             if after == before {
                 return Ok(());
             }
-            write_whole(host, path, &segwall_core::plan::FileState { mode, bytes: after.into_bytes() })
+            write_whole(host, path, &FileState { mode, bytes: after.into_bytes() })
         }
         Change::Rules { from, to } => {
             let from = from.map(|number| known.get(host, number)).transpose()?;

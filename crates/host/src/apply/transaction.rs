@@ -16,8 +16,6 @@ pub struct Request {
     pub candidate: Candidate,
     /// Milliseconds that there are to confirm; `None`: it is kept at once.
     pub confirm_within_ms: Option<u64>,
-    /// The console that may confirm, by its terminal's name.
-    pub console: Option<String>,
     /// Undetermined because of other programs' tables is good enough.
     pub allow_unproved: bool,
     /// What others set up where the generation is to rule is retired.
@@ -211,7 +209,6 @@ fn prepared(host: &mut impl Host, request: &Request, number: u64) -> Result<Prep
         deadline: None,
         confirm_within_ms: request.confirm_within_ms,
         cause: None,
-        console: request.console.clone(),
     };
     Ok(Prepared::Ready(Box::new(journal), Box::new(compiled)))
 }
@@ -251,22 +248,17 @@ fn steps(
 ) -> Result<(), String> {
     let mut known = Known::default();
     known.add(compiled.clone());
-    let mut is_proved = false;
-    for change in &journal.plan.changes {
-        if change.opens() && !is_proved {
+    // At once where it can be told: when our rules are in, and tables of others that are to go are gone.
+    let decides = |change: &Change| matches!(change, Change::Rules { .. } | Change::Table { .. });
+    let last = journal.plan.changes.iter().rposition(decides);
+    for (at, change) in journal.plan.changes.iter().enumerate() {
+        if change.opens() && last.is_none() {
             prove(host, &compiled, request.allow_unproved)?;
-            is_proved = true;
         }
         progress(&change.to_string());
         perform(host, change, &mut known).map_err(|error| error.chain())?;
-        if matches!(change, Change::Table { .. } | Change::Rules { .. }) {
-            // Proved below, where tables of others have to go first; what is wrong in itself is seen at once.
-            is_proved = false;
-        }
-        let rules_are_in = matches!(change, Change::Rules { .. });
-        if rules_are_in && !journal.plan.changes.iter().any(|change| matches!(change, Change::Table { .. })) {
+        if Some(at) == last {
             prove(host, &compiled, request.allow_unproved)?;
-            is_proved = true;
         }
     }
     progress("read the kernel back and prove it");

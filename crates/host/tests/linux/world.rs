@@ -112,7 +112,6 @@ pub fn request(policy: &str, confirm_within_ms: Option<u64>) -> Request {
     Request {
         candidate: Candidate { policy: policy.to_owned(), manifest: manifest() },
         confirm_within_ms,
-        console: None,
         allow_unproved: true,
         take_over: false,
     }

@@ -207,8 +207,11 @@ fn run(case: &Case, run: &Run, fault: (usize, Fault), second: Option<(usize, Fau
     // Numbers never go down.
     sim.safe = vec![sim.kernel.rules, None, Some(number), Some(number + 1)];
     let other = if case.policy == MOVED { OFFICE } else { MOVED };
-    let _ = apply(&mut sim, &request(other, None), &mut |_| {});
-    assert!(Store::numbers(&mut sim).unwrap().last() > Some(&number) || confirmed != Some(number), "{at}");
+    if let Ok(Applied::Kept(next)) = apply(&mut sim, &request(other, None), &mut |_| {}) {
+        assert!(next > confirmed.unwrap_or(0), "{at}: {next} after {confirmed:?}");
+    } else {
+        assert_eq!((ended, case.policy == MOVED), (Ended::Old, true), "{at}: the next apply was not kept");
+    }
     ended
 }
 

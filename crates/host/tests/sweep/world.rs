@@ -187,5 +187,5 @@ pub fn request(text: &str, confirm_within_ms: Option<u64>) -> Request {
         outcome: Outcome::Open,
     };
     let candidate = Candidate { policy: text.to_owned(), manifest };
-    Request { candidate, confirm_within_ms, console: None, allow_unproved: false, take_over: true }
+    Request { candidate, confirm_within_ms, allow_unproved: false, take_over: true }
 }
