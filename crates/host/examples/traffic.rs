@@ -4,7 +4,7 @@
 //! ```text
 //! traffic blast LOG MS ADDR:PORT...   a datagram to each every MS milliseconds; LOG: uptime of the first, how many since
 //! traffic count LOG PORT...           counts datagrams by port and sender, and sends them back
-//! traffic serve PORT...               accepts TCP connections and closes them
+//! traffic serve PORT...               accepts TCP connections and closes them; says `serving` once it does
 //! traffic try (tcp|udp) ADDR:PORT     one word: answered, refused, or silent after two seconds
 //! ```
 //!
@@ -122,6 +122,8 @@ fn serve(ports: &[&str]) -> Outcome {
         let listener = TcpListener::bind(everywhere(port.parse()?))?;
         servers.push(thread::spawn(move || listener.incoming().for_each(drop)));
     }
+    // Whoever started this waits for the word: on a slow machine the first client was quicker than the server.
+    println!("serving");
     for server in servers {
         server.join().map_err(|_| "a server stopped")?;
     }
