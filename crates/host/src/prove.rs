@@ -42,14 +42,13 @@ pub fn kernel() -> Result<Program, ReadError> {
 /// # Errors
 /// When it cannot be listed.
 pub fn ours() -> Result<Option<Program>, ReadError> {
-    let mut whole = kernel()?;
-    whole.tables.retain(|table| table.name == TABLE && table.family == TableFamily::Inet);
-    if whole.tables.is_empty() {
+    let nft = Nft::find().map_err(ReadError::Nft)?;
+    let here = Netns::current().map_err(ReadError::Netns)?;
+    let tables = nft.list(&here, &["list", "tables", "inet"]).map_err(ReadError::Nft)?;
+    if !tables.lines().any(|line| line == format!("table inet {TABLE}")) {
         return Ok(None);
     }
     // Listed by itself, so that what is not understood of others' tables is no doubt about ours.
-    let nft = Nft::find().map_err(ReadError::Nft)?;
-    let here = Netns::current().map_err(ReadError::Netns)?;
     let json = nft.list(&here, &["-j", "-s", "-p", "list", "table", "inet", TABLE]).map_err(ReadError::Nft)?;
     listing(&json).map(Some)
 }

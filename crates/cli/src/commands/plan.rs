@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use schemars::JsonSchema;
-use segwall_core::plan;
+use segwall_core::plan::{self, Change};
 use segwall_core::ruleset::At;
 use segwall_host::apply::{self, Compiled, Host, Store};
 use segwall_host::linux::Linux;
@@ -113,6 +113,11 @@ pub fn look(
     let planned = apply::plan(linux, &compiled, take_over).map_err(router::refused)?;
     let mut obstacles: Vec<String> = planned.obstacles.iter().map(ToString::to_string).collect();
     obstacles.extend(linux.validate(&compiled).map_err(router::refused)?);
+    for change in &planned.plan.changes {
+        if let Change::Table { table, present: false } = change {
+            obstacles.extend(linux.cannot_come_back(table).map_err(router::refused)?);
+        }
+    }
     // Tables that are to go are no hindrance; what is left when they are gone is proved before anything is kept.
     let goes = take_over && planned.foreign.iter().any(|one| !one.after.is_empty());
     let unproved = if goes { Vec::new() } else { linux.others(&compiled).map_err(router::refused)? };

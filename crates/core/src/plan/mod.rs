@@ -10,6 +10,7 @@ mod diff;
 mod foreign;
 mod guard;
 mod inventory;
+mod reached;
 mod wanted;
 
 pub use block::{BEGIN, END, block_of, with_block};

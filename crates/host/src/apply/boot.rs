@@ -74,8 +74,8 @@ fn load(host: &mut impl Host, rules: &Compiled) -> Result<(), HostError> {
         |shown: Vec<String>| HostError::new("open the box: its rules are not what they should be", shown.join("; "));
     match host.prove(Some(rules))? {
         // At boot other tables are no reason to stay closed: they were there when it was confirmed, or only close more.
-        Verdict::Proved | Verdict::Undetermined(_) => Ok(()),
-        Verdict::Refuted(shown) => Err(unlike(shown)),
+        Verdict::Proved | Verdict::Beside(_) => Ok(()),
+        Verdict::Refuted(shown) | Verdict::Undetermined(shown) => Err(unlike(shown)),
     }
 }
 

@@ -67,7 +67,9 @@ pub enum Verdict {
     Proved,
     /// It does not; a packet that shows it, in words.
     Refuted(Vec<String>),
-    /// It cannot be told; why.
+    /// Our table does, for every packet; what others' tables and filters do beside it is not known, or differs: how.
+    Beside(Vec<String>),
+    /// It cannot be told of our own table; why.
     Undetermined(Vec<String>),
 }
 

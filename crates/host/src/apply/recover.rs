@@ -1,6 +1,6 @@
 //! The way back, from wherever a transaction stopped.
 
-use segwall_core::plan::{Change, FileState, with_block};
+use segwall_core::plan::{Change, FileState, Interest, with_block};
 
 use super::boot::BOOT_FILES_MODE;
 use super::files::{remove_for_good, temporary, write_whole};
@@ -105,10 +105,13 @@ pub fn undo(host: &mut impl Host, mut journal: Journal, scope: Scope, cause: &st
             host.prove(previous.as_ref())
         };
         match proved {
-            Ok(Verdict::Proved | Verdict::Undetermined(_)) => {}
-            Ok(Verdict::Refuted(shown)) => failures.extend(shown),
+            Ok(Verdict::Proved | Verdict::Beside(_)) => {}
+            Ok(Verdict::Refuted(shown) | Verdict::Undetermined(shown)) => failures.extend(shown),
             Err(error) => failures.push(error.chain()),
         }
+    }
+    if scope == Scope::Live && failures.is_empty() {
+        failures.extend(not_back(host, &journal)?);
     }
     if !failures.is_empty() {
         return Ok(Back::Stuck(failures));
@@ -116,6 +119,23 @@ pub fn undo(host: &mut impl Host, mut journal: Journal, scope: Scope, cause: &st
     Journal::remove(host)?;
     Store::close(host, journal.generation, Outcome::WentBack(cause))?;
     Ok(Back::Done)
+}
+
+/// What is not what it was, though every step of the way back succeeded: a step may have taken along what an earlier one
+/// brought back, as a kernel does with the routes of an address.
+fn not_back(host: &mut impl Host, journal: &Journal) -> Result<Vec<String>, HostError> {
+    let inverse = journal.plan.inverse().changes;
+    let mut interest = Interest::default();
+    for change in &inverse {
+        interest.add_change(change);
+    }
+    let there = host.inventory(&interest)?;
+    // Where two steps are about one thing, the last of them says what it is to be.
+    let is_last = |at: usize, one: &Change| !inverse[at + 1..].iter().any(|later| *later == one.inverse());
+    let missed = inverse.iter().enumerate().filter(|(at, change)| {
+        is_last(*at, change) && change.is_reached(&there) == Some(false)
+    });
+    Ok(missed.map(|(_, change)| format!("{change}: it was done, and is not so")).collect())
 }
 
 /// Keeps a copy of a file that somebody edited since we wrote it, before it is written over.
@@ -178,6 +198,14 @@ impl Known {
     }
 }
 
+/// The lines of others stay as they are, byte for byte, in whatever encoding they are.
+fn with_block_in_bytes(file: &[u8], block: Option<&str>) -> Vec<u8> {
+    // One char for each byte, there and back; our marks are ASCII.
+    let widened = |bytes: &[u8]| bytes.iter().copied().map(char::from).collect::<String>();
+    let text = with_block(&widened(file), block.map(|block| widened(block.as_bytes())).as_deref());
+    text.chars().map(|c| u8::try_from(u32::from(c)).expect("each came from a byte")).collect()
+}
+
 /// Performs one change.
 pub(super) fn perform(host: &mut impl Host, change: &Change, known: &mut Known) -> Result<(), HostError> {
     match change {
@@ -189,12 +217,12 @@ pub(super) fn perform(host: &mut impl Host, change: &Change, known: &mut Known) 
         Change::Block { path, to, .. } => {
             let file = host.read(path)?;
             let mode = file.as_ref().map_or(BOOT_FILES_MODE, |file| file.mode);
-            let before = file.map(|file| String::from_utf8_lossy(&file.bytes).into_owned()).unwrap_or_default();
-            let after = with_block(&before, to.as_deref());
+            let before = file.map(|file| file.bytes).unwrap_or_default();
+            let after = with_block_in_bytes(&before, to.as_deref());
             if after == before {
                 return Ok(());
             }
-            write_whole(host, path, &FileState { mode, bytes: after.into_bytes() })
+            write_whole(host, path, &FileState { mode, bytes: after })
         }
         Change::Rules { from, to } => {
             let from = from.map(|number| known.get(host, number)).transpose()?;
@@ -212,5 +240,18 @@ pub(super) fn perform(host: &mut impl Host, change: &Change, known: &mut Known) 
         | Change::Enabled { .. }
         | Change::Running { .. }
         | Change::Renew { .. } => host.change(change),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_others_keep_their_bytes() {
+        let old = b"# r\xe9seau\nauto lo\n".to_vec();
+        let with = with_block_in_bytes(&old, Some("source /etc/network/interfaces.d/x\n"));
+        assert!(with.starts_with(&old) && with.len() > old.len());
+        assert_eq!(with_block_in_bytes(&with, None), old);
     }
 }

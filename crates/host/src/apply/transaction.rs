@@ -16,7 +16,7 @@ pub struct Request {
     pub candidate: Candidate,
     /// Milliseconds that there are to confirm; `None`: it is kept at once.
     pub confirm_within_ms: Option<u64>,
-    /// Undetermined because of other programs' tables is good enough.
+    /// Our table proved by itself is good enough: what other programs' tables do beside it was allowed by name.
     pub allow_unproved: bool,
     /// What others set up where the generation is to rule is retired.
     pub take_over: bool,
@@ -134,7 +134,7 @@ fn taken(foreign: &[Foreign]) -> Taken {
 }
 
 fn holds(host: &mut impl Host, rules: &Compiled) -> Result<bool, HostError> {
-    Ok(!matches!(host.prove(Some(rules))?, Verdict::Refuted(_)))
+    Ok(matches!(host.prove(Some(rules))?, Verdict::Proved | Verdict::Beside(_)))
 }
 
 /// Applies a policy. The caller holds the lock.
@@ -271,8 +271,8 @@ fn prove(host: &mut impl Host, compiled: &Compiled, allow_unproved: bool) -> Res
         Verdict::Refuted(shown) => {
             Err(format!("what the kernel holds is not what the policy says: {}", shown.join("; ")))
         }
-        Verdict::Undetermined(_) if allow_unproved => Ok(()),
-        Verdict::Undetermined(why) => Err(format!("it cannot be proved what the kernel does: {}", why.join("; "))),
+        Verdict::Beside(_) if allow_unproved => Ok(()),
+        Verdict::Beside(why) | Verdict::Undetermined(why) => Err(format!("it cannot be proved what the kernel does: {}", why.join("; "))),
     }
 }
 
@@ -345,8 +345,11 @@ pub fn confirm(
     }
     may(&journal, &now).map_err(ConfirmError::NotFromHere)?;
     let proved = Store::compiled(host, generation).and_then(|compiled| host.prove(Some(&compiled)));
-    if let Verdict::Refuted(shown) = proved.map_err(ConfirmError::Journal)? {
-        return Err(ConfirmError::Changed(generation, shown.join("; ")));
+    match proved.map_err(ConfirmError::Journal)? {
+        Verdict::Proved | Verdict::Beside(_) => {}
+        Verdict::Refuted(shown) | Verdict::Undetermined(shown) => {
+            return Err(ConfirmError::Changed(generation, shown.join("; ")));
+        }
     }
     keep(host, generation).map_err(|error| ConfirmError::Disk(generation, error))?;
     Ok(generation)

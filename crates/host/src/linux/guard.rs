@@ -15,7 +15,7 @@ use segwall_core::emit::nft::TABLE;
 use super::Linux;
 use super::watchdog::tell;
 use crate::apply::boot::{self, Booted};
-use crate::apply::{Compiled, HostError, Journal, Manifest, Phase, Store};
+use crate::apply::{Compiled, HostError, Journal, Manifest, Phase, Store, Verdict};
 
 const NFNLGRP_NFTABLES: u32 = 7;
 /// How often it is looked whether the clock moved a rule, and whether what holds is still there.
@@ -107,6 +107,12 @@ fn renew(linux: &mut Linux, number: u64) -> Result<bool, HostError> {
     }
     linux.replace_rules(Some(&loaded), Some(&renewed))?;
     Store::describe(linux, &now)?;
+    if let Verdict::Refuted(shown) | Verdict::Undetermined(shown) = linux.verdict(Some(&renewed))? {
+        boot::stop(linux)?;
+        let why = shown.join("; ");
+        tell(linux, &format!("guard: nothing is forwarded; the rules that the clock wants are not in the kernel: {why}"));
+        return Ok(true);
+    }
     tell(linux, &format!("guard: generation {number} is loaded anew, for the clock moved some of its rules"));
     Ok(true)
 }

@@ -9,7 +9,7 @@ mod facts;
 mod files;
 pub mod guard;
 mod inventory;
-mod lock;
+pub mod lock;
 mod network;
 mod prove;
 mod rules;

@@ -1,11 +1,16 @@
 //! Reads the kernel's rules back and compares them with a generation's.
 
-use segwall_core::analysis::proof::Answer;
+use segwall_core::analysis::proof::{self, Answer};
 use segwall_core::emit::nft::TABLE;
+use segwall_packetset::Space;
 
 use super::Linux;
 use crate::apply::{Compiled, HostError, Verdict};
 use crate::prove;
+
+fn unreadable(error: prove::ReadError) -> HostError {
+    HostError::new("prove what the kernel does", error)
+}
 
 /// Differences that are told.
 const SHOWN: usize = 3;
@@ -16,33 +21,38 @@ impl Linux {
             let left = || Verdict::Refuted(vec![format!("the table inet {TABLE} is still in the kernel")]);
             return Ok(if self.has_table(TABLE)? { left() } else { Verdict::Proved });
         };
-        let (differences, doubts) = self.unlike(compiled)?;
-        Ok(match (differences.is_empty(), doubts.is_empty()) {
-            (false, true) => Verdict::Refuted(differences),
-            (true, true) => Verdict::Proved,
-            // Where rules may be missing, or others decide too, a difference is a sign and no proof either.
-            (_, false) => Verdict::Undetermined([doubts, differences].concat()),
+        let compared = prove::compare(&compiled.ruleset, self.instant_of(compiled)).map_err(unreadable)?;
+        let mut others = compared.doubts;
+        match compared.proof.answer {
+            Answer::Proved => {}
+            Answer::Undetermined(reasons) => others.extend(reasons),
+            Answer::Refuted(list) => {
+                others.extend(list.iter().take(SHOWN).map(|one| prove::sentence(one, &[&compared.program])));
+            }
+        }
+        if others.is_empty() {
+            return Ok(Verdict::Proved);
+        }
+        // What is wrong with our own table must not pass as somebody else's.
+        Ok(match self.by_itself(compiled)? {
+            Verdict::Proved => Verdict::Beside(others),
+            wrong => wrong,
         })
     }
 
-    /// In what the kernel differs from a generation, as far as can be seen; and why that is not certain.
-    pub(super) fn unlike(&mut self, compiled: &Compiled) -> Result<(Vec<String>, Vec<String>), HostError> {
-        // Without our table there is no doubt, whatever others do.
-        if !self.has_table(TABLE)? {
-            return Ok((vec![format!("the table inet {TABLE} is not in the kernel")], Vec::new()));
-        }
-        let compared = prove::compare(&compiled.ruleset, self.instant_of(compiled))
-            .map_err(|error| HostError::new("prove what the kernel does", error))?;
-        let mut doubts = compared.doubts;
-        Ok(match compared.proof.answer {
-            Answer::Proved => (Vec::new(), doubts),
-            Answer::Undetermined(reasons) => {
-                doubts.extend(reasons);
-                (Vec::new(), doubts)
-            }
+    /// Our table alone, whatever others' do beside it.
+    pub(super) fn by_itself(&mut self, compiled: &Compiled) -> Result<Verdict, HostError> {
+        let Some(ours) = prove::ours().map_err(unreadable)? else {
+            return Ok(Verdict::Refuted(vec![format!("the table inet {TABLE} is not in the kernel")]));
+        };
+        let missing: Vec<String> = prove::missing(&ours).map(|note| format!("the kernel: {}", note.text)).collect();
+        let proof = proof::prove(&mut Space::default(), &compiled.ruleset, &[&ours], self.instant_of(compiled));
+        Ok(match proof.answer {
+            Answer::Proved if missing.is_empty() => Verdict::Proved,
+            Answer::Proved => Verdict::Undetermined(missing),
+            Answer::Undetermined(reasons) => Verdict::Undetermined([missing, reasons].concat()),
             Answer::Refuted(list) => {
-                let shown = list.iter().take(SHOWN).map(|one| prove::sentence(one, &[&compared.program]));
-                (shown.collect(), doubts)
+                Verdict::Refuted(list.iter().take(SHOWN).map(|one| prove::sentence(one, &[&ours])).collect())
             }
         })
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Linux;
 use super::closing::{self, Closing};
-use crate::apply::{Compiled, HostError, Store};
+use crate::apply::{Compiled, HostError, Store, Verdict};
 use crate::netns::Netns;
 use crate::nft::{Nft, NftError};
 
@@ -67,7 +67,7 @@ impl Linux {
     fn in_some_way(&mut self, from: Option<&Compiled>, to: &Compiled, closing: &str) -> Result<(), Way> {
         let has_table = self.has_table(TABLE)?;
         if let Some(from) = from.filter(|_| has_table)
-            && self.unlike(from)?.0.is_empty()
+            && self.by_itself(from)? == Verdict::Proved
         {
             match self.nft_load(&format!("{closing}{}", to.program.update_from(&from.program))) {
                 Err(NftError::Refused(_)) => {}
@@ -77,7 +77,7 @@ impl Linux {
         if has_table {
             match self.nft_load(&format!("{closing}{}", self.over_what_is_there(&to.program)?)) {
                 // Somebody may have hung a chain elsewhere under a name of ours: that no text of ours mends.
-                Ok(()) if self.unlike(to)?.0.is_empty() => return Ok(()),
+                Ok(()) if self.by_itself(to)? == Verdict::Proved => return Ok(()),
                 Ok(()) | Err(NftError::Refused(_)) => {}
                 Err(other) => return Err(other.into()),
             }

@@ -71,6 +71,28 @@ impl Linux {
         Ok(ForeignTable { family: family.to_owned(), name: name.to_owned(), iptables: save.is_some(), text })
     }
 
+    /// Why the copy of a table that is to go would not bring it back, asked of the program that would have to: `None` when
+    /// it would.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub fn cannot_come_back(&self, table: &ForeignTable) -> Result<Option<String>, HostError> {
+        let (family, name) = (&table.family, &table.name);
+        let (program, args, text): (_, &[&str], _) = match (table.iptables, family.as_str()) {
+            (true, "ip6") => ("ip6tables-restore", &["--test"], table.text.clone()),
+            (true, _) => ("iptables-restore", &["--test"], table.text.clone()),
+            (false, _) => {
+                let anew = format!("add table {family} {name}\ndelete table {family} {name}\n{}", table.text);
+                ("nft", &["-c", "-f", "-"], anew)
+            }
+        };
+        let ran = run::run_with(program, args, &text, SAVE, Overdue::Kill)?;
+        Ok((!ran.ok()).then(|| {
+            let why = run::sentence(program, args, &ran, SAVE);
+            format!("table {family} {name} could not be brought back, were it retired: {why}; retire it by hand")
+        }))
+    }
+
     /// Brings a table of others back, or deletes it.
     pub(super) fn table(&mut self, table: &ForeignTable, present: bool) -> Result<(), HostError> {
         let (family, name) = (&table.family, &table.name);

@@ -7,8 +7,12 @@ use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::lock::{self, Lock};
 use super::run::{self, PATH};
 use super::services::Init;
 use super::{Linux, clock};
@@ -31,6 +35,11 @@ const RETRY_LONGEST: Duration = Duration::from_secs(60);
 /// and this often. Then the next command, or the boot, has to do it.
 const RETRIES_MAX: usize = 15;
 const START: Duration = Duration::from_secs(10);
+/// Whoever holds the lock and was stopped, is ended after this long: it would keep the box half changed, and the clock
+/// from deciding.
+const STOPPED_MAX: Duration = Duration::from_secs(3);
+/// Whoever holds the lock this long hangs. No apply takes so long: every program that it runs has its own bound.
+const HELD_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// Starts one, so that neither the end of our session nor of our service takes it along.
 pub(super) fn start(linux: &Linux) -> Result<(), HostError> {
@@ -122,7 +131,7 @@ pub fn watch_over(linux: &mut Linux) -> Result<Recovery, HostError> {
 
 /// Does what is to be done with the journal; `None` when it waits to be confirmed.
 fn attempt(linux: &mut Linux) -> Result<Option<Recovery>, HostError> {
-    let _lock = linux.lock_wait()?;
+    let _lock = lock(linux)?;
     let Some(journal) = Journal::read(linux)? else { return Ok(Some(Recovery::Nothing)) };
     let now = linux.clock()?;
     let is_kept = Store::confirmed(linux)? == Some(journal.generation);
@@ -135,6 +144,39 @@ fn attempt(linux: &mut Linux) -> Result<Option<Recovery>, HostError> {
     };
     tell(linux, &format!("generation {}: {}", journal.generation, if is_kept { "kept" } else { cause }));
     recover(linux, Scope::Live, cause).map(Some)
+}
+
+/// The lock, which nobody keeps from us for ever.
+fn lock(linux: &Linux) -> Result<Lock, HostError> {
+    let mut held: Option<(Pid, Instant)> = None;
+    let mut stopped: Option<Instant> = None;
+    loop {
+        if let Some(lock) = linux.lock_try()? {
+            return Ok(lock);
+        }
+        let now = Instant::now();
+        match (lock::holder(&linux.root), held) {
+            (Some(pid), Some((same, since))) if pid == same => {
+                stopped = lock::is_stopped(pid).then(|| stopped.unwrap_or(now));
+                let why = match stopped {
+                    Some(since) if now - since >= STOPPED_MAX => Some("was stopped halfway"),
+                    _ if now - since >= HELD_MAX => Some("hangs"),
+                    _ => None,
+                };
+                if let Some(why) = why {
+                    tell(linux, &format!("process {pid}, which changes the box, {why}; it is ended"));
+                    // What it runs is ended with it.
+                    let _ = kill(pid, Signal::SIGKILL);
+                    stopped = None;
+                }
+            }
+            (holder, _) => {
+                held = holder.map(|pid| (pid, now));
+                stopped = None;
+            }
+        }
+        thread::sleep(POLL);
+    }
 }
 
 /// Until the journal changes or its time is over.

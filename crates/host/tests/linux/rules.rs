@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use segwall_core::plan::ForeignTable;
 use segwall_host::apply::{Compiled, Host, Verdict};
 use segwall_host::conntrack::{Conntrack, Key, Tuple};
 use segwall_host::linux::Linux;
@@ -49,7 +50,8 @@ fn differences(verdict: Verdict) -> Vec<String> {
     match verdict {
         Verdict::Proved => Vec::new(),
         Verdict::Refuted(shown) => shown,
-        Verdict::Undetermined(all) => all.into_iter().filter(|one| one.contains("the policy says")).collect(),
+        Verdict::Undetermined(all) => all,
+        Verdict::Beside(all) => all.into_iter().filter(|one| one.contains("the policy says")).collect(),
     }
 }
 
@@ -276,6 +278,26 @@ fn other_tables_are_known_beforehand() {
             run_nft("table ip theirs { chain f { type filter hook forward priority 10; tcp dport 80 drop; }\n}");
             let more: Vec<String> = linux.others(&new).unwrap().into_iter().filter(|one| !usual.contains(one)).collect();
             assert!(more.iter().any(|one| one.contains("theirs f: rule 1")), "{more:?}");
+            // Beside it ours is proved by itself; what is wrong with ours does not pass as theirs.
+            linux.load(None, Some(&new)).unwrap();
+            let beside = linux.prove(Some(&new)).unwrap();
+            assert!(
+                matches!(&beside, Verdict::Beside(why) if why.iter().any(|one| one.contains("the policy says"))),
+                "{beside:?}"
+            );
+            run_nft("insert rule inet segwall forward accept");
+            let refuted = linux.prove(Some(&new)).unwrap();
+            assert!(
+                matches!(&refuted, Verdict::Refuted(why) if why[0].contains("by segwall forward: rule 1")),
+                "{refuted:?}"
+            );
+            linux.load(Some(&new), None).unwrap();
+            // A copy that would not bring it back is known before it goes.
+            let theirs = linux.seen().unwrap().tables.into_iter().find(|table| table.name == "theirs").unwrap();
+            assert_eq!(linux.cannot_come_back(&theirs).unwrap(), None);
+            let torn = ForeignTable { text: theirs.text[..theirs.text.len() / 2].to_owned(), ..theirs };
+            let why = linux.cannot_come_back(&torn).unwrap().unwrap();
+            assert!(why.contains("ip theirs could not be brought back"), "{why}");
             // One that only counts is in nobody's way.
             run_nft("delete table ip theirs\ntable ip theirs { chain f { type filter hook forward priority 10; counter; }\n}");
             assert_eq!(linux.others(&new).unwrap(), usual);

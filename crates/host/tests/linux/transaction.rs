@@ -5,9 +5,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use segwall_core::plan::{FORWARD_V4, Interest, Inventory};
 use segwall_host::apply::{Applied, Compiled, Host, Journal, Phase, Store, apply, confirm};
-use segwall_host::linux::Linux;
+use segwall_host::linux::{Linux, lock};
 use segwall_host::sysctl;
 
 use crate::harness::Case;
@@ -19,6 +21,7 @@ pub const ALL: &[Case] = &[
     ("nobody_confirms_and_the_box_goes_back", nobody_confirms_and_the_box_goes_back),
     ("whoever_confirms_ends_the_watchdog", whoever_confirms_ends_the_watchdog),
     ("whoever_is_killed_is_led_back", whoever_is_killed_is_led_back),
+    ("whoever_is_stopped_does_not_stop_the_clock", whoever_is_stopped_does_not_stop_the_clock),
 ];
 
 const ONE: &str = "\"tcp/80\"";
@@ -158,6 +161,41 @@ fn applying(dir: &Dir, services: &str) -> Child {
         .unwrap()
 }
 
+/// Ctrl-Z, or a SIGSTOP where Ctrl-Z is not taken: the lock is held by somebody who does not go on.
+fn whoever_is_stopped_does_not_stop_the_clock() {
+    let dir = Dir::new("stopped");
+    let (gateway, _far) = wired(&["left", "right"]);
+    gateway
+        .run(|| {
+            let mut linux = dir.linux();
+            let first = kept(&mut linux, ONE);
+            let compiled = Store::compiled(&mut linux, first).unwrap();
+            let before = look(&mut linux, &compiled);
+            let lock = linux.lock_wait().unwrap();
+            apply(&mut linux, &request(&policy(TWO), Some(1_000)), &mut |_| {}).unwrap();
+            drop(lock);
+            let mut child = Command::new("/proc/self/exe")
+                .args([MARK, "hold", dir.path().to_str().unwrap()])
+                .stdin(Stdio::null())
+                .spawn()
+                .unwrap();
+            let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+            until(&dir, "it holds the lock", || lock::holder(linux.root()) == Some(pid));
+            // Ctrl-Z itself is not taken.
+            kill(pid, Signal::SIGTSTP).unwrap();
+            thread::sleep(Duration::from_millis(50));
+            assert!(!lock::is_stopped(pid));
+            kill(pid, Signal::SIGSTOP).unwrap();
+            until(&dir, "it is stopped", || lock::is_stopped(pid));
+            until(&dir, "the watchdog leads back", || Journal::read(&mut linux).unwrap().is_none());
+            assert!(!child.wait().unwrap().success());
+            assert_eq!(look(&mut linux, &compiled), before);
+            let log = fs::read_to_string(dir.path().join("run/segwall/watchdog.log")).unwrap();
+            assert!(log.contains("was stopped halfway; it is ended"), "{log}");
+        })
+        .unwrap();
+}
+
 fn whoever_is_killed_is_led_back() {
     let dir = Dir::new("killed");
     let (gateway, _far) = wired(&["left", "right"]);
@@ -189,7 +227,7 @@ fn whoever_is_killed_is_led_back() {
                 assert_eq!(look(&mut linux, &compiled), before, "kill {kill} after {moment:?}, {phase:?}");
                 assert!(matches!(
                     linux.prove(Some(&compiled)).unwrap(),
-                    segwall_host::apply::Verdict::Proved | segwall_host::apply::Verdict::Undetermined(_)
+                    segwall_host::apply::Verdict::Proved | segwall_host::apply::Verdict::Beside(_)
                 ));
             }
             assert!(interrupted > 0, "no kill met an apply at work");
