@@ -273,13 +273,31 @@ pub fn print<T: Serialize>(
 pub fn print_value(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Failure::Bug(format!("a result cannot be written as JSON: {error}")))?;
-    out::print_plain(&(text + "\n"))
+    out::print_plain(&(spelled_out(&text) + "\n"))
+}
+
+/// JSON may hold C1 controls and marks of writing direction as they are; a terminal that shows it would obey them.
+fn spelled_out(json: &str) -> String {
+    let obeyed = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !json.contains(obeyed) {
+        return json.to_owned();
+    }
+    // Outside strings there is no such character, and inside this is how one is spelled.
+    json.chars().map(|c| if obeyed(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use segwall_core::diag::Code;
+
+    #[test]
+    fn nothing_in_json_is_obeyed_by_a_terminal() {
+        let text = serde_json::to_string(&["a\u{9b}31m\u{202e}b", "é"]).expect("strings");
+        let spelled = spelled_out(&text);
+        assert_eq!(spelled, r#"["a\u009b31m\u202eb","é"]"#);
+        assert_eq!(serde_json::from_str::<Vec<String>>(&spelled).expect("JSON"), ["a\u{9b}31m\u{202e}b", "é"]);
+    }
 
     #[test]
     fn positions_are_those_of_the_source() {

@@ -141,7 +141,7 @@ pub fn sentence(one: &Refutation, programs: &[&Program]) -> String {
 pub fn rule_words(programs: &[&Program], at: RuleAt) -> String {
     let table = &programs[at.program].tables[at.table];
     let chain = &table.chains[at.chain];
-    let place = format!("{} {}", table.name, chain.name);
+    let place = format!("{} {} {}", table.family.word(), table.name, chain.name);
     match chain.rules.get(at.rule) {
         None => format!("{place}: the chain's policy"),
         Some(rule) => {

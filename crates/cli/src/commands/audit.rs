@@ -11,6 +11,7 @@ use segwall_core::diag::{Diagnostic, Severity};
 use segwall_core::import::{read_addresses, read_interfaces};
 use segwall_core::netfilter::{Note, NoteKind};
 use segwall_core::source::Source;
+use segwall_host::prove;
 use segwall_packetset::Space;
 use serde::Serialize;
 
@@ -130,7 +131,9 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
     let audit = foreign::audit(&mut space, &rules, interfaces.as_deref());
     let programs: Vec<_> = files.iter().map(|file| &file.program).collect();
     let matrices = asked.map(|asked| matrix_service::of_rules(&mut space, &programs, &asked)).transpose();
-    let decided = audit.undecided.is_empty() && matrices.is_ok();
+    // A file of which nothing was understood is no file without findings.
+    let blank = files.iter().any(|file| rules_of(file) == 0 && prove::missing(&file.program).next().is_some());
+    let decided = audit.undecided.is_empty() && matrices.is_ok() && !blank;
     let tally = tally(&audit);
     let denied = args.deny == Some(Deny::Warnings) && tally.warnings > 0;
     let answer = match (denied, decided) {

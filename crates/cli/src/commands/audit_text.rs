@@ -43,7 +43,8 @@ pub fn text(files: &[Rules], audit: &Audit, data: &Data, denied: bool) -> String
         "{STRONG}{}{STRONG:#}: {}; {}{denied}",
         names.join(", "),
         count(rules, "rule"),
-        tally(audit).words()
+        // Where nothing could be read, nothing was found either.
+        if rules == 0 && !data.not_understood.is_empty() { "no answer".to_owned() } else { tally(audit).words() }
     );
     text
 }

@@ -54,7 +54,7 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
         return lab_shell::run(args);
     }
     let checked = match load::sound::<Data>("lab", &Location::of(args.policy.policy), args.format)? {
-        Ok(checked) => checked,
+        Ok(checked) => checked.for_this_kernel(),
         Err(answer) => return Ok(answer),
     };
     // Before the first thread, and so before the progress bar.

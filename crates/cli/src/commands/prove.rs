@@ -110,9 +110,11 @@ pub fn compare(checked: &Checked, rulesets: Vec<PathBuf>) -> Result<(Answer, Dat
     let mut against = Vec::new();
     let mut reasons = Vec::new();
     let mut programs = Vec::new();
+    let mut ruleset = checked.ruleset.clone();
     if rulesets.is_empty() {
+        ruleset.weekday_zone_s = segwall_host::linux::weekday_zone_s();
         let program = foreign::kernel()?;
-        reasons.extend(segwall_host::prove::doubts(&program, &checked.ruleset));
+        reasons.extend(segwall_host::prove::doubts(&program, &ruleset));
         programs.push(program);
         against.push("the kernel".to_owned());
     }
@@ -124,7 +126,7 @@ pub fn compare(checked: &Checked, rulesets: Vec<PathBuf>) -> Result<(Answer, Dat
     }
     let programs: Vec<&Program> = programs.iter().collect();
     let mut space = Space::default();
-    let proof = proof::prove(&mut space, &checked.ruleset, &programs, At::Instant(now));
+    let proof = proof::prove(&mut space, &ruleset, &programs, At::Instant(now));
     let (answer, word) = match (&proof.answer, reasons.is_empty()) {
         (proof::Answer::Refuted(_), true) => (Answer::No, "refuted"),
         (proof::Answer::Proved, true) => (Answer::Yes, "proved"),

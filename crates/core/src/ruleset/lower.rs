@@ -29,6 +29,7 @@ pub fn lower(policy: &Policy, source: &Source, timezone: &TimeZone) -> Ruleset {
         translations: Vec::new(),
         inside: inside.into(),
         timezone,
+        weekday_zone_s: 0,
         log_drops: policy.log.drops,
         file: source.name().to_owned(),
         index: Index::default(),

@@ -24,6 +24,9 @@ pub struct Ruleset {
     pub inside: Arc<[AddrRange]>,
     /// The zone that schedules are written in.
     pub timezone: TimeZone,
+    /// The kernel's own time zone (`sys_tz`), seconds east of UTC: nft's weekdays are those of this zone, while its hours are
+    /// UTC's (`net/netfilter/nft_meta.c`). Zero unless somebody who knows the kernel says otherwise.
+    pub weekday_zone_s: i32,
     /// How many drops are written down.
     pub log_drops: Limit,
     /// The policy file's name, for comments.

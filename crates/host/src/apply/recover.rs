@@ -132,9 +132,10 @@ fn not_back(host: &mut impl Host, journal: &Journal) -> Result<Vec<String>, Host
     let there = host.inventory(&interest)?;
     // Where two steps are about one thing, the last of them says what it is to be.
     let is_last = |at: usize, one: &Change| !inverse[at + 1..].iter().any(|later| *later == one.inverse());
-    let missed = inverse.iter().enumerate().filter(|(at, change)| {
-        is_last(*at, change) && change.is_reached(&there) == Some(false)
-    });
+    let missed = inverse
+        .iter()
+        .enumerate()
+        .filter(|(at, change)| is_last(*at, change) && change.is_reached(&there) == Some(false));
     Ok(missed.map(|(_, change)| format!("{change}: it was done, and is not so")).collect())
 }
 

@@ -272,7 +272,9 @@ fn prove(host: &mut impl Host, compiled: &Compiled, allow_unproved: bool) -> Res
             Err(format!("what the kernel holds is not what the policy says: {}", shown.join("; ")))
         }
         Verdict::Beside(_) if allow_unproved => Ok(()),
-        Verdict::Beside(why) | Verdict::Undetermined(why) => Err(format!("it cannot be proved what the kernel does: {}", why.join("; "))),
+        Verdict::Beside(why) | Verdict::Undetermined(why) => {
+            Err(format!("it cannot be proved what the kernel does: {}", why.join("; ")))
+        }
     }
 }
 

@@ -26,6 +26,24 @@ pub(super) fn boot_ms() -> Result<u64, HostError> {
     Ok(seconds.unwrap_or(0) * 1000 + nanoseconds.unwrap_or(0) / 1_000_000)
 }
 
+/// The kernel's own time zone (`sys_tz`), seconds east of UTC. `hwclock` sets it at boot, to the box's zone on Alpine; nft
+/// counts weekdays by it.
+#[must_use]
+pub fn weekday_zone_s() -> i32 {
+    #[repr(C)]
+    #[derive(Default)]
+    struct TimeZone {
+        minutes_west: libc::c_int,
+        dst_time: libc::c_int,
+    }
+    let mut time = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    let mut zone = TimeZone::default();
+    // The C libraries no longer ask the kernel for it.
+    // SAFETY: both pointers lead to values of the layout that gettimeofday(2) fills.
+    let done = unsafe { libc::syscall(libc::SYS_gettimeofday, &raw mut time, &raw mut zone) };
+    if done == 0 { zone.minutes_west.saturating_mul(-60) } else { 0 }
+}
+
 /// Whether something keeps the calendar right; `None`: the kernel does not tell.
 pub(super) fn is_synchronised() -> Option<bool> {
     // SAFETY: plain numbers; zeroes ask and set nothing.

@@ -9,7 +9,7 @@ use segwall_core::policy::{self, Context, Policy};
 use segwall_core::ruleset::{self, At};
 use segwall_core::source::Source;
 
-use super::Linux;
+use super::{Linux, clock};
 use crate::apply::{Compiled, HostError, Manifest};
 
 /// Faults of a policy that are told.
@@ -48,7 +48,8 @@ impl Linux {
 }
 
 fn compiled(number: u64, policy: &Policy, source: &Source, timezone: &TimeZone, at: At, facts: &Facts) -> Compiled {
-    let ruleset = ruleset::lower(policy, source, timezone);
+    let mut ruleset = ruleset::lower(policy, source, timezone);
+    ruleset.weekday_zone_s = clock::weekday_zone_s();
     let program = nft::compile(&ruleset, at);
     let bundle = bundle(policy, &ruleset, at, facts);
     Compiled { number, wanted: wanted(policy, &ruleset, &bundle), ruleset, program }

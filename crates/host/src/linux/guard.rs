@@ -110,7 +110,10 @@ fn renew(linux: &mut Linux, number: u64) -> Result<bool, HostError> {
     if let Verdict::Refuted(shown) | Verdict::Undetermined(shown) = linux.verdict(Some(&renewed))? {
         boot::stop(linux)?;
         let why = shown.join("; ");
-        tell(linux, &format!("guard: nothing is forwarded; the rules that the clock wants are not in the kernel: {why}"));
+        tell(
+            linux,
+            &format!("guard: nothing is forwarded; the rules that the clock wants are not in the kernel: {why}"),
+        );
         return Ok(true);
     }
     tell(linux, &format!("guard: generation {number} is loaded anew, for the clock moved some of its rules"));

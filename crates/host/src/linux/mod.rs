@@ -27,6 +27,7 @@ use segwall_core::emit::Facts;
 use segwall_core::plan::{Change, FileState, Interest, Inventory, Seen};
 use segwall_core::ruleset::At;
 
+pub use clock::weekday_zone_s;
 pub use closing::CLOSED_MAX;
 pub use examine::{Found, Look};
 pub use files::Root;

@@ -261,7 +261,7 @@ fn the_kernel_is_told_from_what_it_should_hold() {
             assert!(unlike.iter().any(|one| one.contains("forward: ") && one.contains("(line ")), "{unlike:?}");
             run_nft("insert rule inet segwall input accept");
             let unlike = differences(linux.prove(Some(&old)).unwrap());
-            assert!(unlike.iter().any(|one| one.contains("by segwall input: rule 1 (handle ")), "{unlike:?}");
+            assert!(unlike.iter().any(|one| one.contains("by inet segwall input: rule 1 (handle ")), "{unlike:?}");
         })
         .unwrap();
 }
@@ -288,7 +288,7 @@ fn other_tables_are_known_beforehand() {
             run_nft("insert rule inet segwall forward accept");
             let refuted = linux.prove(Some(&new)).unwrap();
             assert!(
-                matches!(&refuted, Verdict::Refuted(why) if why[0].contains("by segwall forward: rule 1")),
+                matches!(&refuted, Verdict::Refuted(why) if why[0].contains("by inet segwall forward: rule 1")),
                 "{refuted:?}"
             );
             linux.load(Some(&new), None).unwrap();

@@ -103,7 +103,8 @@ impl Ground<'_> {
         let start = u128::try_from(self.now.as_nanosecond()).unwrap_or(0);
         let second = u128::try_from(self.now.as_second().rem_euclid(86_400)).unwrap_or(0);
         let soon = u128::try_from(SOON_S).unwrap_or(0);
-        let days = self.now.as_second().div_euclid(86_400);
+        let zone_s = i64::from(segwall_host::linux::weekday_zone_s());
+        let days = (self.now.as_second() + zone_s).div_euclid(86_400);
         // The first of January 1970 was a Thursday; Sunday is 0.
         let day = u128::try_from((days + 4).rem_euclid(7)).unwrap_or(0);
         space.cube(

@@ -233,7 +233,7 @@ fn times(ruleset: &Ruleset, rule: &Rule, at: At) -> Vec<Time> {
             }
         }
         At::Instant(now) if rule.when.until.is_some_and(|until| until <= now) => Vec::new(),
-        At::Instant(_) => slots(ruleset, &rule.when, at)
+        At::Instant(_) => slots(ruleset, &rule.when, at, ruleset.weekday_zone_s)
             .into_iter()
             .map(|slot| Time {
                 // Days of the policy begin with Monday, those of the kernel with Sunday.

@@ -284,7 +284,8 @@ impl Build<'_> {
         let target = self.target(at, rule);
         let Some((output, target)) = self.output(way, side, same, target) else { return };
         let times: Vec<String> = schedule::asked(rule, self.at)
-            .map(|when| schedule::slots(self.ruleset, when, self.at).iter().map(words::within).collect())
+            // xt_time counts weekdays in UTC too, unless it is told --kerneltz.
+            .map(|when| schedule::slots(self.ruleset, when, self.at, 0).iter().map(words::within).collect())
             .unwrap_or_default();
         let hops = match (rule.origin, way) {
             (Origin::Need(Need::NeighbourDiscovery | Need::RouterAdvertisement), Way::Input(_)) => "-m hl --hl-eq 255",

@@ -288,7 +288,7 @@ impl Build<'_> {
                 Some(when) => {
                     let when = self.whens[when as usize];
                     let name = format!("{}_{}", treatment.prefix(), hook.word());
-                    for slot in schedule::slots(self.ruleset, when, self.at) {
+                    for slot in schedule::slots(self.ruleset, when, self.at, self.ruleset.weekday_zone_s) {
                         let mut parts = within(&slot);
                         parts.push(Part::Do(Action::Jump(name.clone())));
                         rules.push(Rule::new(parts));

@@ -37,7 +37,7 @@ impl Linux {
         let others: Vec<&Table> = whole.tables.iter().filter(|table| !is_ours(table)).collect();
         let foreign = |harmless| {
             let shape = |table: &&Table| ForeignTable {
-                name: format!("{} {}", family(table.family), table.name),
+                name: format!("{} {}", table.family.word(), table.name),
                 acts: table.chains.iter().any(|chain| chain.base.is_some()),
                 harmless,
             };
@@ -88,17 +88,6 @@ fn verdict(ruleset: &Ruleset, program: &Program, at: At) -> Rules {
 
 fn is_ours(table: &Table) -> bool {
     table.family == TableFamily::Inet && [TABLE, closing::TABLE].contains(&table.name.as_str())
-}
-
-fn family(family: TableFamily) -> &'static str {
-    match family {
-        TableFamily::Ip => "ip",
-        TableFamily::Ip6 => "ip6",
-        TableFamily::Inet => "inet",
-        TableFamily::Arp => "arp",
-        TableFamily::Bridge => "bridge",
-        TableFamily::Netdev => "netdev",
-    }
 }
 
 fn sentence(error: &prove::ReadError) -> String {
