@@ -3,14 +3,17 @@
 use std::env;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::sys::signal::{SigHandler, Signal, killpg, signal};
+use nix::unistd::Pid;
 use thiserror::Error;
 
 use crate::netns::{Netns, NetnsError};
@@ -19,6 +22,7 @@ use crate::netns::{Netns, NetnsError};
 const SYSTEM_DIRS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 /// What a shell says of a command that a signal ended.
 const SIGNAL_BASE: i32 = 128;
+const FEED_POLL: Duration = Duration::from_millis(10);
 
 /// A command could not be run.
 #[derive(Debug, Error)]
@@ -93,6 +97,45 @@ pub fn spawn(netns: &Netns, command: &mut Command) -> Result<Child, ExecError> {
         Ok(Ok(child)) => Ok(child),
         Ok(Err(source)) => Err(ExecError::Start { program, source }),
         Err(source) => Err(ExecError::Netns { program, source }),
+    }
+}
+
+/// How a program that was fed ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fed {
+    /// By itself: its exit code, or 128 and the signal that ended it.
+    Ended(i32),
+    /// It had not within its time, and was killed with all that it started.
+    Overdue,
+}
+
+/// Runs a program with these bytes on its standard input, in a group of processes of its own; what it says is thrown away.
+/// It need not read them.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn feed(words: &[String], input: &[u8], within: Duration) -> Result<Fed, ExecError> {
+    let (program, args) = words.split_first().map_or(("", &[][..]), |(program, args)| (program.as_str(), args));
+    let start = |source| ExecError::Start { program: program.to_owned(), source };
+    // A file instead of a pipe: nobody has to be there to fill it.
+    let mut file = memory_file("segwall-input").map_err(start)?;
+    file.write_all(input).and_then(|()| file.rewind()).map_err(start)?;
+    let mut command = Command::new(program);
+    command.args(args).stdin(file).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    let mut child = die_with_us(&mut command).spawn().map_err(start)?;
+    let begun = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Ok(Fed::Ended(code(status))),
+            Ok(None) if begun.elapsed() < within => thread::sleep(FEED_POLL),
+            Ok(None) | Err(_) => {
+                if let Ok(group) = i32::try_from(child.id()) {
+                    let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+                }
+                let _ = child.wait();
+                return Ok(Fed::Overdue);
+            }
+        }
     }
 }
 

@@ -1,0 +1,3 @@
+//! Watching: events come in, alerts come out.
+
+pub mod notify;

@@ -1,0 +1,46 @@
+//! Telling people: alerts go by mail, webhook, syslog or to a command, each by a thread of its own that nothing waits for.
+//!
+//! What cannot be delivered is kept on the disk and tried again; what comes too fast is told together; what is too much is
+//! counted.
+
+mod command;
+mod digest;
+mod mail;
+mod outbox;
+mod pace;
+mod receiver;
+mod webhook;
+mod worker;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use outbox::{NOTICES_MAX, Outbox};
+pub use pace::Pace;
+pub use receiver::{NotifyError, Receiver, Shape};
+pub use worker::{Counts, Worker};
+
+/// How much it matters, for receivers that know such a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Urgency {
+    /// Good to know.
+    Notice,
+    /// To be looked at.
+    Warning,
+    /// The box does not protect as it should.
+    Critical,
+}
+
+/// What is to be told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// How much it matters.
+    pub urgency: Urgency,
+    /// One line.
+    pub title: String,
+    /// All of it, for people.
+    pub text: String,
+    /// All of it, for programs.
+    pub json: Value,
+}

@@ -1,0 +1,140 @@
+//! Whom alerts go to, as the policy says it.
+
+use std::error::Error;
+
+use segwall_core::policy::Notify;
+use thiserror::Error;
+
+use super::digest::{document, message};
+use super::{Notice, command, mail, webhook};
+
+/// A message was not taken.
+#[derive(Debug, Error)]
+pub enum NotifyError {
+    /// A program.
+    #[error("cannot tell it by the command {program}: {why}")]
+    Command {
+        /// Its path.
+        program: String,
+        /// Why.
+        why: String,
+    },
+    /// A web server, named without what may be secret in its URL.
+    #[error("cannot tell it to {host} by a webhook")]
+    Webhook {
+        /// Whose it is.
+        host: String,
+        /// What was said.
+        source: Box<ureq::Error>,
+    },
+    /// A web server that did not want it.
+    #[error("{host} did not take the webhook: HTTP status {status}; is its URL right?")]
+    Refused {
+        /// Whose it is.
+        host: String,
+        /// What it said.
+        status: u16,
+    },
+    /// A mail server.
+    #[error("cannot mail it to {to} by {server}")]
+    Mail {
+        /// To whom.
+        to: String,
+        /// Through which server.
+        server: String,
+        /// What was said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl NotifyError {
+    /// This and everything that caused it, as one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = self.source();
+        while let Some(error) = source {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            source = error.source();
+        }
+        text.replace(|c: char| c.is_control(), " ")
+    }
+}
+
+/// What a webhook expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// The alert as JSON; of several `{"alerts": […]}`.
+    Json,
+    /// Text, with title and priority in headers (ntfy.sh).
+    Ntfy,
+    /// `{"text": …}` (Slack's incoming webhooks; Mattermost and others take it too).
+    Slack,
+    /// An `m.room.message` event (Matrix client-server API, `PUT …/send/m.room.message/{txnId}`).
+    Matrix,
+}
+
+/// Whom alerts go to.
+#[derive(Debug, Clone)]
+pub enum Receiver {
+    /// A mail address.
+    Mail {
+        /// The address.
+        to: String,
+        /// The server, as a URL.
+        smtp: String,
+    },
+    /// A URL.
+    Webhook {
+        /// The URL.
+        url: String,
+        /// What it expects.
+        shape: Shape,
+    },
+    /// A program and its arguments; gets the alert on its standard input.
+    Command(Vec<String>),
+}
+
+impl Receiver {
+    /// As a policy names it. `None`: syslog, which is told of every event anyway.
+    #[must_use]
+    pub fn of(notify: &Notify) -> Option<Self> {
+        match notify {
+            Notify::Email { to, smtp } => Some(Self::Mail { to: to.clone(), smtp: smtp.clone() }),
+            Notify::Webhook(url) => Some(Self::Webhook { url: url.clone(), shape: webhook::shape(url) }),
+            Notify::Command(words) => Some(Self::Command(words.clone())),
+            Notify::Syslog(_) => None,
+        }
+    }
+
+    /// In words, without what may be secret.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Mail { to, .. } => format!("mail to {to}"),
+            Self::Webhook { url, shape } => {
+                let shape = match shape {
+                    Shape::Json => "",
+                    Shape::Ntfy => " (ntfy)",
+                    Shape::Slack => " (Slack)",
+                    Shape::Matrix => " (Matrix)",
+                };
+                format!("webhook at {}{shape}", webhook::host(url))
+            }
+            Self::Command(words) => format!("command {}", words.first().map_or("", String::as_str)),
+        }
+    }
+
+    /// Tells notices, as one message. `lost` were given up since the last one.
+    ///
+    /// # Errors
+    /// When it was not taken, within a bound of time.
+    pub fn deliver(&self, notices: &[Notice], lost: u64) -> Result<(), NotifyError> {
+        match self {
+            Self::Mail { to, smtp } => mail::send(to, smtp, &message(notices, lost)),
+            Self::Webhook { url, shape } => webhook::post(url, *shape, &message(notices, lost), &document(notices)),
+            Self::Command(words) => command::run(words, &document(notices)),
+        }
+    }
+}
