@@ -6,6 +6,7 @@
 mod fields;
 mod head;
 mod prefix;
+mod split;
 mod stamp;
 
 use jiff::tz::TimeZone;
@@ -13,6 +14,7 @@ use jiff::tz::TimeZone;
 use crate::event::{At, Packet};
 
 pub use prefix::Words;
+pub use split::Splitter;
 
 /// Longest line that is looked at, in bytes; syslog daemons cut at 8 KiB.
 pub const LINE_BYTES_MAX: usize = 8_192;
