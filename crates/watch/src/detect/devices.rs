@@ -39,7 +39,7 @@ impl Devices {
         if at.since_s(began) < LEARNING_S || network.is_reserved(mac) {
             self.know(mac);
         } else {
-            self.waiting.insert(mac, (at, iface));
+            self.waiting.insert(mac, (at, iface), 0);
         }
     }
 
@@ -61,7 +61,7 @@ impl Devices {
 
     fn know(&mut self, mac: Mac) {
         if self.known.get(&mac).is_none() {
-            self.known.insert(mac, ());
+            self.known.insert(mac, (), 0);
         }
     }
 

@@ -11,11 +11,11 @@ use crate::alert::{Draft, Evidence, Kind, Subject};
 use crate::event::{At, Packet, Reason};
 use crate::network::{Ends, Zone};
 
-/// What hosts are managed by: SSH, Telnet, SNMP, RDP, VNC, WinRM, IPMI, Proxmox, Webmin.
-const ADMIN: [What; 10] = [
+/// What hosts are managed by: SSH, Telnet, RDP, VNC, WinRM, IPMI, Proxmox, Webmin. Not SNMP: every printer's driver
+/// asks by it.
+const ADMIN: [What; 9] = [
     (proto::TCP, 22),
     (proto::TCP, 23),
-    (proto::UDP, 161),
     (proto::UDP, 623),
     (proto::TCP, 3_389),
     (proto::TCP, 5_900),
@@ -34,7 +34,7 @@ struct Tries {
 /// Who tried.
 #[derive(Debug, Clone)]
 pub struct Management {
-    tries: Table<(IpAddr, IpAddr), Tries>,
+    tries: Table<(IpAddr, IpAddr, What), Tries>,
 }
 
 impl Default for Management {
@@ -58,13 +58,13 @@ impl Management {
         if !is_believed || !(to_box || to_management) || !opens {
             return;
         }
-        let key = (packet.src, packet.dst);
+        let key = (packet.src, packet.dst, what);
         let fresh = Tries { since: at, count: 0 };
         match self.tries.get_mut(&key) {
             Some(tries) if at.since_s(tries.since) <= MANAGEMENT_WINDOW_S => {}
             Some(tries) => *tries = fresh,
             None => {
-                self.tries.insert(key, fresh);
+                self.tries.insert(key, fresh, 0);
             }
         }
         let Some(tries) = self.tries.get_mut(&key) else { return };

@@ -51,7 +51,7 @@ impl Peers {
         match self.table.get_mut(&peer) {
             Some(known) => *known |= answered,
             None => {
-                self.table.insert(peer, answered);
+                self.table.insert(peer, answered, u32::from(answered));
             }
         }
         if answered {

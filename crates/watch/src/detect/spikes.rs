@@ -61,6 +61,10 @@ impl Spikes {
 
     /// A packet was refused. What one source sends is that source's spike, not its pair's and zone's too.
     pub fn refused(&mut self, around: &mut Around<'_>, ends: Ends, packet: &Packet, reason: Reason) {
+        // Answers and rests of connections are nobody's wish: a victim would be accused for answering.
+        if !super::scan::is_wanted(packet) {
+            return;
+        }
         let evidence = Some(Evidence { at: around.at, packet: *packet });
         let believed = reason != Reason::Spoofed && super::scan::may_be_accused(around.network, packet.src);
         if believed && self.count(around, Whose::Source(packet.src), Some(ends.from), 1, evidence) {
@@ -120,7 +124,7 @@ impl Spikes {
     ) -> bool {
         let Threshold { more_than, within_s } = self.threshold;
         if self.rates.get(&whose).is_none() {
-            self.rates.insert(whose, Rate::default());
+            self.rates.insert(whose, Rate::default(), 0);
         }
         let rate = self.rates.get_mut(&whose).expect("was put there");
         let now = rate.add(around.at, within_s, more);

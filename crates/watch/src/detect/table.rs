@@ -42,13 +42,14 @@ impl<K: Ord + Copy, V> Table<K, V> {
         self.rows.iter().map(|(key, row)| (key, &row.value))
     }
 
-    /// Puts a row of the lowest level. Gives the row that had to go.
-    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        self.remove(&key);
+    /// Puts a row of this level. Gives the row that had to go.
+    pub fn insert(&mut self, key: K, value: V, level: u32) -> Option<V> {
         let gone = if self.rows.len() >= self.max { self.evict() } else { None };
         self.numbers += 1;
-        self.order.insert((0, self.numbers, key));
-        self.rows.insert(key, Row { value, level: 0, number: self.numbers });
+        if let Some(old) = self.rows.insert(key, Row { value, level, number: self.numbers }) {
+            self.order.remove(&(old.level, old.number, key));
+        }
+        self.order.insert((level, self.numbers, key));
         gone
     }
 
@@ -86,16 +87,16 @@ mod tests {
     fn the_least_useful_goes_first() {
         let mut table = Table::new(3);
         for key in 0..3 {
-            assert_eq!(table.insert(key, key), None);
+            assert_eq!(table.insert(key, key, 0), None);
         }
         table.rank(&0, 2);
         table.rank(&1, 1);
-        assert_eq!(table.insert(3, 3), Some(2));
-        assert_eq!(table.insert(4, 4), Some(3));
+        assert_eq!(table.insert(3, 3, 0), Some(2));
+        assert_eq!(table.insert(4, 4, 0), Some(3));
         table.rank(&4, 5);
-        assert_eq!(table.insert(5, 5), Some(1));
+        assert_eq!(table.insert(5, 5, 0), Some(1));
         table.remove(&5);
-        assert_eq!(table.insert(6, 6), None);
+        assert_eq!(table.insert(6, 6, 0), None);
         assert_eq!((table.len(), table.lost, table.order.len()), (3, 3, 3));
     }
 }

@@ -172,8 +172,8 @@ const PROGRAMS: [Program; 27] = [
             }
         }
     }),
-    ("traceroute by an admin", |traffic| {
-        for n in 0..90u16 {
+    ("traceroute by an admin, twenty hops", |traffic| {
+        for n in 0..60u16 {
             let way = Way(OFFICE, SERVERS, "192.168.10.14", "192.168.20.9");
             traffic.packet(i64::from(n) * 100, udp(way, 50_000, 33_434 + n));
         }

@@ -37,7 +37,7 @@ impl Targets {
     pub fn contact(&mut self, around: &mut Around<'_>, probe: &Probe, packet: &Packet) -> bool {
         let at = around.at;
         if self.table.get(&probe.dst).is_none() {
-            self.table.insert(probe.dst, Target::default());
+            self.table.insert(probe.dst, Target::default(), 0);
         }
         let target = self.table.get_mut(&probe.dst).expect("was put there");
         let evidence = Evidence { at, packet: *packet };

@@ -18,8 +18,8 @@ use super::{Around, what_of_tuple};
 use crate::alert::{Draft, Evidence, Kind, Subject, Technique, Ticket};
 use crate::event::{Answer, Connection, Packet};
 use crate::network::{Ends, Zone};
-pub use probe::may_be_accused;
 use probe::{Look, Probe, probe};
+pub use probe::{is_wanted, may_be_accused};
 use source::{Added, Contact, Source};
 
 /// Every source that failed somewhere.
@@ -129,7 +129,7 @@ impl Scans {
         let at = around.at;
         let evidence = packet.map(|packet| Evidence { at, packet: *packet });
         if self.sources.get(&src).is_none()
-            && let Some(gone) = self.sources.insert(src, Source::new(zone))
+            && let Some(gone) = self.sources.insert(src, Source::new(zone), u32::from(probe.weight))
         {
             self.contacts = self.contacts.saturating_sub(gone.len());
         }

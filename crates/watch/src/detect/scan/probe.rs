@@ -45,8 +45,10 @@ const BARE_SYN_BYTES_MAX: (u16, u16) = (48, 68);
 
 /// Ports that traceroute counts through: one thing, not a hundred.
 const TRACEROUTE: std::ops::RangeInclusive<u16> = 33_434..=33_534;
-/// Servers that answer from ports above 1,023: discovery (WS-Discovery, SSDP, mDNS, LLMNR), STUN, SIP, IPsec, VPNs.
-const HIGH_SERVERS: [u16; 10] = [1_194, 1_900, 3_478, 3_702, 4_500, 5_060, 5_353, 5_355, 19_302, 51_820];
+/// Servers that answer from ports above 1,023: STUN, SIP, IPsec, VPNs.
+const HIGH_SERVERS: [u16; 6] = [1_194, 3_478, 4_500, 5_060, 19_302, 51_820];
+/// Discovery asks everybody and is answered by some, which no connection tells: NetBIOS, SSDP, WS-Discovery, mDNS, LLMNR.
+const DISCOVERY: [u16; 5] = [137, 1_900, 3_702, 5_353, 5_355];
 /// DHCP and DHCPv6: clients and servers look for each other.
 const DHCP: [u16; 4] = [67, 68, 546, 547];
 
@@ -77,7 +79,7 @@ pub fn probe(network: &Network, packet: &Packet) -> Option<Probe> {
     let (technique, weight, look) = match (packet.proto, packet.header) {
         (proto::TCP, Header::Ports { .. }) => tcp(packet)?,
         (proto::UDP, Header::Ports { sport, dport }) => {
-            if DHCP.contains(&dport) {
+            if DHCP.contains(&dport) || (DISCOVERY.contains(&sport) && (dport == sport || dport >= 1_024)) {
                 return None;
             }
             if TRACEROUTE.contains(&dport) {
@@ -100,6 +102,20 @@ pub fn probe(network: &Network, packet: &Packet) -> Option<Probe> {
         (_, Header::Icmp { .. } | Header::Other) => (Technique::Protocol, WEIGHT_ODD, Look::Opens),
     };
     Some(Probe { dst: packet.dst, what, technique, weight, look })
+}
+
+/// Whether a packet can be what its sender wants, rather than an answer or the rest of a connection.
+pub fn is_wanted(packet: &Packet) -> bool {
+    match (packet.proto, packet.header) {
+        (proto::TCP, _) => tcp(packet).is_some_and(|(.., look)| look != Look::Late),
+        (proto::UDP, Header::Ports { sport, dport }) => {
+            let is_server = sport < 1_024 || HIGH_SERVERS.contains(&sport) || DISCOVERY.contains(&sport);
+            !(is_server && dport >= 1_024)
+        }
+        (proto::ICMP, Header::Icmp { kind, .. }) => matches!(kind, 8 | 13 | 15 | 17),
+        (proto::ICMPV6, Header::Icmp { kind, .. }) => matches!(kind, 128 | 139),
+        _ => true,
+    }
 }
 
 /// Loopback, multicast and unspecified sources, and the box itself, are never accused.
