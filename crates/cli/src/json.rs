@@ -269,6 +269,13 @@ pub fn print<T: Serialize>(
     Ok(answer)
 }
 
+/// Prints a value in one line: streams have one object a line.
+pub fn print_line(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Failure::Bug(format!("a result cannot be written as JSON: {error}")))?;
+    out::print_plain(&(text + "\n"))
+}
+
 /// Prints a value as it is.
 pub fn print_value(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)

@@ -41,6 +41,9 @@ mod schema;
 mod status;
 mod status_text;
 mod verify;
+mod watch;
+mod watch_json;
+mod watch_text;
 mod watchdog;
 
 use clap::Subcommand;
@@ -76,6 +79,7 @@ pub enum Command {
     Leases(leases::Args),
     Verify(verify::Args),
     Probe(probe::Args),
+    Watch(watch::Args),
     Boot(boot::Args),
     Guard(guard::Args),
     /// Started by apply: leads the box back unless it is confirmed
@@ -113,6 +117,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Leases(args) => leases::run(&args),
         Command::Verify(args) => verify::run(args),
         Command::Probe(args) => probe::run(&args),
+        Command::Watch(args) => watch::run(args),
         Command::Boot(args) => boot::run(&args),
         Command::Guard(args) => guard::run(&args),
         Command::Watchdog => watchdog::run(),

@@ -5,7 +5,7 @@ use schemars::{Schema, schema_for};
 
 use super::{
     audit, blast, check, diff, doctor, drift, explain, import, lab, leases, matrix, probe, prove, render, status,
-    verify,
+    verify, watch_json,
 };
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
@@ -39,6 +39,7 @@ enum Output {
     Render,
     Status,
     Verify,
+    Watch,
 }
 
 /// Runs it.
@@ -68,5 +69,7 @@ fn shape(output: Output) -> Schema {
         Output::Render => schema_for!(Envelope<render::Data>),
         Output::Status => schema_for!(Envelope<status::Data>),
         Output::Verify => schema_for!(Envelope<verify::Data>),
+        // A stream: each line is one of these.
+        Output::Watch => schema_for!(watch_json::Line),
     }
 }

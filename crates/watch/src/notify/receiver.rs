@@ -76,7 +76,7 @@ pub enum Shape {
 }
 
 /// Whom alerts go to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Receiver {
     /// A mail address.
     Mail {

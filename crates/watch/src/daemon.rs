@@ -1,0 +1,267 @@
+//! The daemon's loop: events in, alerts out, everything written down and counted. It waits for nobody but the kernel.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::alert::{Alert, Phase, Severity};
+use crate::event::{At, Event};
+use crate::journal::{self, Limits, LogFile};
+use crate::live::{Live, LiveError};
+use crate::metrics::{Info, Pages, Server, Snapshot, Told, page};
+use crate::network::Network;
+use crate::notify::{Notice, Receiver, Urgency, Worker};
+use crate::state::{Options, State};
+use crate::totals::Totals;
+
+/// How often logs reach the disk and metrics are made anew: a `kill -9` costs at most this much.
+const FLUSH: Duration = Duration::from_secs(1);
+/// How often old logs are looked for.
+const TIDY: Duration = Duration::from_secs(600);
+/// All that is left to do when it is stopped is done within this.
+const STOP: Duration = Duration::from_secs(4);
+
+/// How packets are written down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Style {
+    /// JSON, an object a line.
+    #[default]
+    Json,
+    /// As the kernel's own log has them.
+    Classic,
+}
+
+/// What is watched, and where it is written down.
+#[derive(Debug)]
+pub struct Setup {
+    /// What is told of the policy.
+    pub watched: Watched,
+    /// Where logs go; `None`: nowhere.
+    pub logs: Option<PathBuf>,
+    /// How packets are written down.
+    pub style: Style,
+    /// Where what waits to be told is kept.
+    pub outboxes: Option<PathBuf>,
+    /// Where metrics are served.
+    pub metrics: Option<SocketAddr>,
+    /// An alert as JSON.
+    pub shape: fn(&Alert) -> Value,
+}
+
+/// What a policy says of watching.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// Who is where.
+    pub network: Network,
+    /// When to tell.
+    pub options: Options,
+    /// Whom.
+    pub receivers: Vec<Receiver>,
+    /// Of which policy.
+    pub policy: String,
+}
+
+/// It cannot watch.
+#[derive(Debug, Error)]
+pub enum DaemonError {
+    /// A source failed.
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    /// The address is not to be had.
+    #[error("cannot serve metrics at {addr}; is it another program's?")]
+    Metrics {
+        /// Which.
+        addr: SocketAddr,
+        /// What was said.
+        source: std::io::Error,
+    },
+    /// No thread.
+    #[error("cannot start a thread that tells of alerts")]
+    Thread(#[source] std::io::Error),
+}
+
+/// What somebody outside wants of it.
+pub trait Outside {
+    /// An alert begins, grows or ends.
+    fn told(&mut self, alert: &Alert);
+    /// Asked after every turn: whether to stop.
+    fn stops(&mut self) -> bool;
+    /// Asked once a second: a policy that is to be watched from now on.
+    fn reloaded(&mut self) -> Option<Watched>;
+    /// Once a second: it lives.
+    fn alive(&mut self);
+}
+
+struct Daemon<'a> {
+    setup: Setup,
+    state: State,
+    totals: Totals,
+    workers: Vec<Worker>,
+    packets: Option<LogFile>,
+    alerts: Option<LogFile>,
+    outside: &'a mut dyn Outside,
+}
+
+/// Watches until it is stopped.
+///
+/// # Errors
+/// See [`DaemonError`]. Full disks, receivers that do not answer and lost records are no errors.
+pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result<(), DaemonError> {
+    let pages = Arc::new(Pages::default());
+    let server = setup.metrics.map(|addr| {
+        Server::start(addr, Arc::clone(&pages)).map_err(|source| DaemonError::Metrics { addr, source })
+    });
+    let _server = server.transpose()?;
+    let log = |name: &str| setup.logs.as_ref().map(|dir| LogFile::new(dir.join(name), Limits::default()));
+    let (packets, alerts) = match setup.style {
+        Style::Json => (log("drops.jsonl"), log("alerts.jsonl")),
+        Style::Classic => (log("drops.log"), log("alerts.jsonl")),
+    };
+    let state = State::new(setup.watched.network.clone(), setup.watched.options);
+    let workers = workers(&setup)?;
+    let mut daemon = Daemon { state, totals: Totals::default(), workers, packets, alerts, outside, setup };
+    live.begin(&mut |at, event| daemon.event(at, &event))?;
+    let (mut flushed, mut tidied) = (Instant::now(), Instant::now());
+    while !daemon.outside.stops() {
+        live.read(FLUSH, &mut |at, event| daemon.event(at, &event))?;
+        if flushed.elapsed() >= FLUSH {
+            flushed = Instant::now();
+            daemon.second(&pages)?;
+        }
+        if tidied.elapsed() >= TIDY {
+            tidied = Instant::now();
+            let now = SystemTime::now();
+            [&mut daemon.packets, &mut daemon.alerts].into_iter().flatten().for_each(|log| log.tidy(now));
+        }
+    }
+    daemon.flush();
+    let begun = Instant::now();
+    for worker in daemon.workers.drain(..) {
+        worker.stop(STOP.saturating_sub(begun.elapsed()));
+    }
+    Ok(())
+}
+
+fn workers(setup: &Setup) -> Result<Vec<Worker>, DaemonError> {
+    let start = |(number, receiver): (usize, &Receiver)| {
+        let outbox = setup.outboxes.as_ref().map(|dir| dir.join(format!("outbox-{number}.jsonl")));
+        Worker::start(receiver.clone(), outbox).map_err(DaemonError::Thread)
+    };
+    setup.watched.receivers.iter().enumerate().map(start).collect()
+}
+
+impl Daemon<'_> {
+    fn event(&mut self, at: At, event: &Event) {
+        self.totals.event(self.state.network(), event);
+        if let (Event::Packet(packet), Some(log)) = (event, &mut self.packets) {
+            log.line(&match self.setup.style {
+                Style::Json => journal::json(self.state.network(), at, packet),
+                Style::Classic => journal::classic(at, packet),
+            });
+        }
+        for alert in self.state.step(at, event) {
+            self.tell(&alert);
+        }
+    }
+
+    fn tell(&mut self, alert: &Alert) {
+        self.totals.alert(alert);
+        let json = (self.setup.shape)(alert);
+        if let Some(log) = &mut self.alerts {
+            log.line(&json.to_string());
+            // Alerts are few, and worth more than a second.
+            log.flush();
+        }
+        let notice = notice(alert, json);
+        self.workers.iter().for_each(|worker| worker.tell(notice.clone()));
+        self.outside.told(alert);
+    }
+
+    fn flush(&mut self) {
+        [&mut self.packets, &mut self.alerts].into_iter().flatten().for_each(LogFile::flush);
+    }
+
+    /// Once a second.
+    fn second(&mut self, pages: &Pages) -> Result<(), DaemonError> {
+        self.flush();
+        self.outside.alive();
+        if let Some(watched) = self.outside.reloaded() {
+            self.state.watch_from_now(watched.network.clone(), watched.options);
+            let same = watched.receivers == self.setup.watched.receivers;
+            self.setup.watched = watched;
+            if !same {
+                // What waits for those who stay is read again by their successors.
+                self.workers.drain(..).for_each(|worker| worker.stop(Duration::from_secs(1)));
+                self.workers = workers(&self.setup)?;
+            }
+        }
+        if self.setup.metrics.is_none() {
+            return Ok(());
+        }
+        if let Ok(mut metrics) = pages.metrics.lock() {
+            *metrics = page(&self.snapshot());
+        }
+        if let Ok(mut ill) = pages.ill.lock() {
+            let logs = [&self.packets, &self.alerts].into_iter().flatten();
+            let gone = (self.totals.table == Some(false)).then(|| "Segwall's table is not in the kernel".to_owned());
+            *ill = gone.or_else(|| logs.filter_map(LogFile::error).next().map(str::to_owned));
+        }
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let mut open = BTreeMap::new();
+        for alert in self.state.standing() {
+            *open.entry(alert.kind).or_default() += 1;
+        }
+        let told = |worker: &Worker| {
+            let counts = worker.counts();
+            let told = Told {
+                sent: counts.sent.load(Ordering::Relaxed),
+                failed: counts.failed.load(Ordering::Relaxed),
+                lost: counts.lost.load(Ordering::Relaxed),
+                waiting: counts.waiting.load(Ordering::Relaxed),
+            };
+            (worker.name().to_owned(), told)
+        };
+        Snapshot {
+            info: Info { version: env!("CARGO_PKG_VERSION").to_owned(), policy: self.setup.watched.policy.clone() },
+            totals: self.totals.clone(),
+            open,
+            lost: self.state.lost(),
+            lines_lost: [&self.packets, &self.alerts].into_iter().flatten().map(LogFile::lost).sum(),
+            told: self.workers.iter().map(told).collect(),
+            network: self.state.network().clone(),
+        }
+    }
+}
+
+/// An alert for people.
+fn notice(alert: &Alert, json: Value) -> Notice {
+    let urgency = match alert.severity {
+        Severity::Notice => Urgency::Notice,
+        Severity::Warning => Urgency::Warning,
+        Severity::Critical => Urgency::Critical,
+    };
+    let state = match alert.phase {
+        Phase::Open => "",
+        Phase::Update => "goes on: ",
+        Phase::Closed => "is over: ",
+    };
+    let mut text = format!("{}\n\nfirst {}, last {}, counted {}\n", alert.summary, alert.first, alert.last, alert.count);
+    for (word, list) in [
+        ("targets", alert.targets.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        ("ports", alert.ports.clone()),
+    ] {
+        if !list.is_empty() {
+            text.push_str(&format!("{word}: {}\n", list.join(", ")));
+        }
+    }
+    Notice { urgency, title: format!("segwall: {state}{}", alert.summary), text, json }
+}

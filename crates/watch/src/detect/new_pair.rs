@@ -1,0 +1,39 @@
+//! Pairs of zones that talk for the first time.
+
+use std::collections::BTreeSet;
+
+use super::Around;
+use super::limits::{LEARNING_S, PAIRS_MAX};
+use crate::alert::{Draft, Evidence, Kind, Subject};
+use crate::event::{At, Packet};
+use crate::network::{Ends, Zone};
+
+/// Pairs that are known.
+#[derive(Debug, Clone, Default)]
+pub struct NewPairs {
+    known: BTreeSet<Ends>,
+    pub lost: u64,
+}
+
+impl NewPairs {
+    /// A connection was accepted.
+    pub fn accepted(&mut self, around: &mut Around<'_>, began: At, ends: Ends, packet: Option<&Packet>) {
+        if ends.from == Zone::Unknown || ends.to == Zone::Unknown || self.known.contains(&ends) {
+            return;
+        }
+        if self.known.len() >= PAIRS_MAX {
+            self.lost += 1;
+            return;
+        }
+        self.known.insert(ends);
+        if around.at.since_s(began) < LEARNING_S {
+            return;
+        }
+        let mut draft = Draft::new(Kind::NewPair, Subject::Pair(ends.from, ends.to), around.at).within(ends.from);
+        if let Some(packet) = packet {
+            draft.towards(packet.dst, Some(super::what_of(packet)));
+            draft.show(Evidence { at: around.at, packet: *packet });
+        }
+        around.raise(draft);
+    }
+}

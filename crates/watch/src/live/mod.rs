@@ -1,0 +1,255 @@
+//! Events of the box under us, straight from the kernel: dropped and logged packets (NFLOG), connections as they begin and
+//! end (conntrack), the exact drop counters (nf_tables), interfaces and neighbours (rtnetlink).
+//!
+//! One thread, one poll. Every source has a bounded buffer in the kernel; what did not fit becomes [`Event::Lost`], and
+//! what can be looked up again is: a full buffer ends in a new reading, never in silence.
+
+mod convert;
+mod counters;
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use segwall_core::emit::nft::{ACCEPT_LOG_GROUP, DROP_LOG_GROUP};
+use segwall_host::conntrack::{self, Conntrack, ConntrackError, Events, Heard};
+use segwall_host::nf_tables::{Changes, NfTables, NfTablesError};
+use segwall_host::nflog::NflogError;
+use segwall_host::rtnl_dump;
+use segwall_host::watch::{Losses, PacketLog, Surrounding, Surroundings, SurroundingsError, fill};
+use thiserror::Error;
+
+use crate::event::{At, Event, Iface, Source};
+use crate::klog::Prefixes;
+
+/// How often counters are read and the box is looked at.
+const ROUND: Duration = Duration::from_secs(1);
+/// Reads of one source before the others have their turn; some 250 packets each.
+const READS_MAX: usize = 64;
+/// Interfaces whose names are remembered.
+const LINKS_MAX: usize = 65_536;
+
+/// The box cannot be watched.
+#[derive(Debug, Error)]
+pub enum LiveError {
+    /// Packets.
+    #[error(transparent)]
+    Packets(#[from] NflogError),
+    /// Connections.
+    #[error(transparent)]
+    Connections(#[from] ConntrackError),
+    /// Counters.
+    #[error(transparent)]
+    Counters(#[from] NfTablesError),
+    /// Interfaces and neighbours.
+    #[error(transparent)]
+    Surroundings(#[from] SurroundingsError),
+    /// Interfaces.
+    #[error("cannot list interfaces and neighbours")]
+    Links(#[source] segwall_host::netlink::NetlinkError),
+}
+
+/// The sources of one box.
+#[derive(Debug)]
+pub struct Live {
+    packets: PacketLog,
+    told: Losses,
+    connections: Events,
+    table: Conntrack,
+    counters: NfTables,
+    changes: Changes,
+    surroundings: Surroundings,
+    names: BTreeMap<u32, Iface>,
+    up: BTreeMap<u32, bool>,
+    prefixes: Prefixes,
+    has_table: Option<bool>,
+    next_round: Instant,
+}
+
+/// By the calendar.
+#[must_use]
+pub fn now() -> At {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    At(since.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX)))
+}
+
+impl Live {
+    /// Opens every source in the current namespace.
+    ///
+    /// # Errors
+    /// When the kernel has one of them not, or another program reads Segwall's packet log.
+    pub fn open() -> Result<Self, LiveError> {
+        Ok(Self {
+            packets: PacketLog::open(&[DROP_LOG_GROUP, ACCEPT_LOG_GROUP])?,
+            told: Losses::default(),
+            connections: Events::listen()?,
+            table: Conntrack::open()?,
+            counters: NfTables::open()?,
+            changes: Changes::listen()?,
+            surroundings: Surroundings::listen()?,
+            names: BTreeMap::new(),
+            up: BTreeMap::new(),
+            prefixes: Prefixes::default(),
+            has_table: None,
+            next_round: Instant::now(),
+        })
+    }
+
+    /// What is there already: interfaces, addresses, neighbours, open connections.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn begin(&mut self, each: &mut dyn FnMut(At, Event)) -> Result<(), LiveError> {
+        self.links(each)?;
+        self.open_connections(each)
+    }
+
+    fn links(&mut self, each: &mut dyn FnMut(At, Event)) -> Result<(), LiveError> {
+        let links = rtnl_dump::links().map_err(LiveError::Links)?;
+        for (index, link) in links.iter().take(LINKS_MAX) {
+            self.link(*index, &link.name, link.up && link.carrier, each);
+        }
+        for address in rtnl_dump::addresses().map_err(LiveError::Links)? {
+            each(now(), Event::OwnAddress(address.addr));
+        }
+        for neighbour in rtnl_dump::neighbours().map_err(LiveError::Links)? {
+            self.neighbour(neighbour, each);
+        }
+        Ok(())
+    }
+
+    fn link(&mut self, index: u32, name: &str, up: bool, each: &mut dyn FnMut(At, Event)) {
+        if !self.names.contains_key(&index) && self.names.len() >= LINKS_MAX {
+            return;
+        }
+        let iface = Iface::new(name.as_bytes());
+        self.names.insert(index, iface);
+        // One that was never up is not one that went down.
+        if self.up.insert(index, up).unwrap_or(up) != up {
+            each(now(), Event::Link { iface, up });
+        }
+    }
+
+    fn neighbour(&self, neighbour: rtnl_dump::Neighbour, each: &mut dyn FnMut(At, Event)) {
+        if let (Some(mac), Some(iface)) = (neighbour.mac, self.names.get(&neighbour.link)) {
+            each(now(), Event::Neighbour { iface: *iface, addr: neighbour.addr, mac });
+        }
+    }
+
+    fn open_connections(&mut self, each: &mut dyn FnMut(At, Event)) -> Result<(), LiveError> {
+        for entry in self.table.list()? {
+            each(now(), Event::Began(convert::connection(&entry)));
+        }
+        Ok(())
+    }
+
+    /// Waits until something happens, at most this long, and hands it over.
+    ///
+    /// # Errors
+    /// When a source fails for good. Full buffers are no failure.
+    pub fn read(&mut self, longest: Duration, each: &mut dyn FnMut(At, Event)) -> Result<(), LiveError> {
+        let pause = self.next_round.saturating_duration_since(Instant::now()).min(longest);
+        let timeout = PollTimeout::try_from(pause).unwrap_or(PollTimeout::MAX);
+        let mut fds = [
+            PollFd::new(self.packets.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.connections.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.surroundings.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.changes.as_fd(), PollFlags::POLLIN),
+        ];
+        // A signal ends the wait; whoever caught it knows why.
+        let _ = poll(&mut fds, timeout);
+        self.logged(each)?;
+        self.connected(each)?;
+        self.surrounded(each)?;
+        let is_changed = self.changes.any();
+        if is_changed || Instant::now() >= self.next_round {
+            self.next_round = Instant::now() + ROUND;
+            self.round(each)?;
+        }
+        Ok(())
+    }
+
+    fn logged(&mut self, each: &mut dyn FnMut(At, Event)) -> Result<(), LiveError> {
+        let Self { packets, names, prefixes, .. } = self;
+        let mut unknown = false;
+        packets.receive(READS_MAX, |logged| {
+            let name = |index: Option<u32>| match index {
+                None => Some(Iface::NONE),
+                Some(index) => names.get(&index).copied(),
+            };
+            let (input, output) = (name(logged.input), name(logged.output));
+            unknown |= input.is_none() || output.is_none();
+            let ends = (input.unwrap_or_default(), output.unwrap_or_default());
+            if let Some(packet) = convert::packet(logged, ends, prefixes) {
+                each(now(), Event::Packet(packet));
+            }
+        })?;
+        let losses = self.packets.losses();
+        let more = losses.packets.saturating_sub(self.told.packets);
+        // A full buffer is known before the numbers of what did not fit are.
+        if more > 0 || losses.overruns > self.told.overruns {
+            each(now(), Event::Lost { source: Source::Packets, count: more.max(1) });
+        }
+        self.told = losses;
+        if unknown {
+            self.links(each)?;
+        }
+        Ok(())
+    }
+
+    fn connected(&mut self, each: &mut dyn FnMut(At, Event)) -> Result<(), LiveError> {
+        let heard = self.connections.receive(READS_MAX * 64, |event| {
+            let event = match event {
+                conntrack::Event::New(entry) => Event::Began(convert::connection(&entry)),
+                conntrack::Event::Ended(entry) => Event::Ended(convert::connection(&entry)),
+            };
+            each(now(), event);
+        })?;
+        if heard == Heard::Lost {
+            each(now(), Event::Lost { source: Source::Connections, count: 1 });
+            self.open_connections(each)?;
+        }
+        Ok(())
+    }
+
+    fn surrounded(&mut self, each: &mut dyn FnMut(At, Event)) -> Result<(), LiveError> {
+        let mut changes = Vec::new();
+        let heard = self.surroundings.receive(READS_MAX, |change| changes.push(change))?;
+        for change in changes {
+            match change {
+                Surrounding::Link(link) => self.link(link.index, &link.name, link.up && link.carrier, each),
+                Surrounding::LinkGone(link) => {
+                    self.link(link.index, &link.name, false, each);
+                    self.names.remove(&link.index);
+                    self.up.remove(&link.index);
+                }
+                Surrounding::Neighbour(neighbour) => self.neighbour(neighbour, each),
+                Surrounding::NeighbourGone(_) => {}
+            }
+        }
+        if heard == Heard::Lost {
+            each(now(), Event::Lost { source: Source::Links, count: 1 });
+            self.links(each)?;
+        }
+        Ok(())
+    }
+
+    /// What is looked at once a second, and whenever somebody changes rules.
+    fn round(&mut self, each: &mut dyn FnMut(At, Event)) -> Result<(), LiveError> {
+        let readings = counters::read(&mut self.counters)?;
+        let there = readings.is_some();
+        if self.has_table != Some(there) {
+            self.has_table = Some(there);
+            each(now(), Event::Table { there });
+        }
+        if let Some(readings) = readings {
+            each(now(), Event::Counters(readings));
+        }
+        if let Some(fill) = fill() {
+            each(now(), Event::Conntrack { count: fill.count, max: fill.max });
+        }
+        each(now(), Event::Tick);
+        Ok(())
+    }
+}

@@ -1,0 +1,8 @@
+//! What is told, and what is not, of streams of events.
+
+mod bounds;
+mod detectors;
+mod log;
+mod net;
+mod quiet;
+mod scans;
