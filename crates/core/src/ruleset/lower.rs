@@ -30,6 +30,7 @@ pub fn lower(policy: &Policy, source: &Source, timezone: &TimeZone) -> Ruleset {
         inside: inside.into(),
         timezone,
         log_drops: policy.log.drops,
+        quarantine_allow: AddrRange::merge(policy.quarantine.allow.clone()).into(),
         file: source.name().to_owned(),
         index: Index::default(),
     };

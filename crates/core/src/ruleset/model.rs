@@ -26,6 +26,8 @@ pub struct Ruleset {
     pub timezone: TimeZone,
     /// How many drops are written down.
     pub log_drops: Limit,
+    /// Whom quarantined hosts may still exchange packets with, as far as rules accept it. Sorted, merged.
+    pub quarantine_allow: Arc<[AddrRange]>,
     /// The policy file's name, for comments.
     pub file: String,
     pub(super) index: Index,
