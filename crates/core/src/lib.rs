@@ -11,6 +11,7 @@ pub mod leases;
 pub mod netfilter;
 pub mod plan;
 pub mod policy;
+pub mod quarantine;
 pub mod report;
 pub mod ruleset;
 pub mod source;

@@ -98,6 +98,18 @@ pub fn be32(value: &[u8]) -> Option<u32> {
     value.try_into().ok().map(u32::from_be_bytes)
 }
 
+/// A number of 64 bits in network order, if the value is one.
+#[must_use]
+pub fn be64(value: &[u8]) -> Option<u64> {
+    value.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// Text up to its NUL; `None` where it is none.
+#[must_use]
+pub fn text(value: &[u8]) -> Option<&str> {
+    std::str::from_utf8(value.split(|byte| *byte == 0).next()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

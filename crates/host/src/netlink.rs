@@ -1,9 +1,11 @@
 //! A blocking netlink socket: requests out in batches, every acknowledgement read.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use netlink_sys::{Socket as Raw, SocketAddr};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::RcvBufForce;
 use thiserror::Error;
 
 /// Answer expected.
@@ -21,6 +23,8 @@ pub const NLM_F_CREATE: u16 = 0x400;
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
+/// A dump during which something changed: it may miss objects or name some twice.
+const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLM_F_CAPPED: u16 = 0x100;
 const NLM_F_ACK_TLVS: u16 = 0x200;
 const NLMSGERR_ATTR_MSG: u16 = 1;
@@ -63,6 +67,15 @@ pub enum NetlinkError {
 }
 
 impl NetlinkError {
+    /// Whether messages came faster than they were read, and some are lost (`ENOBUFS`). The socket goes on.
+    #[must_use]
+    pub fn is_overrun(&self) -> bool {
+        match self {
+            Self::Receive(source) => source.raw_os_error() == Some(libc::ENOBUFS),
+            Self::Open { .. } | Self::Send(_) | Self::Malformed | Self::Refused { .. } => false,
+        }
+    }
+
     /// The error number of a refusal.
     #[must_use]
     pub fn refused_with(&self) -> Option<i32> {
@@ -106,6 +119,20 @@ impl Socket {
         let _ = raw.set_ext_ack(true);
         let _ = raw.set_cap_ack(true);
         Ok(Self { raw, sequence: 0, receive: Vec::with_capacity(RECEIVE_LEN_MAX) })
+    }
+
+    /// Opens a socket that hears what the kernel tells these groups; it never waits. Only the kernel is heard.
+    ///
+    /// # Errors
+    /// When the kernel has no such protocol or group.
+    pub fn listen(protocol: isize, groups: &[u32]) -> Result<Self, NetlinkError> {
+        let socket = Self::open(protocol)?;
+        let fail = |source| NetlinkError::Open { protocol, source };
+        for group in groups {
+            socket.raw.add_membership(*group).map_err(fail)?;
+        }
+        socket.set_nonblocking()?;
+        Ok(socket)
     }
 
     /// Sends all requests and waits until the kernel has done each; stops at the first that is refused.
@@ -164,21 +191,36 @@ impl Socket {
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn dump(&mut self, kind: u16, body: Vec<u8>, mut each: impl FnMut(&[u8])) -> Result<(), NetlinkError> {
+    pub fn dump(&mut self, kind: u16, body: Vec<u8>, each: impl FnMut(&[u8])) -> Result<(), NetlinkError> {
+        self.dump_checked(kind, body, each).map(drop)
+    }
+
+    /// As [`Socket::dump`], and says whether nothing changed meanwhile: else objects may be missing, or be there twice.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn dump_checked(
+        &mut self,
+        kind: u16,
+        body: Vec<u8>,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<bool, NetlinkError> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut bytes = Vec::new();
         push(&mut bytes, &Request { kind, flags: NLM_F_DUMP, body }, 0, self.sequence);
         self.raw.send(&bytes, 0).map_err(NetlinkError::Send)?;
+        let mut whole = true;
         loop {
             for (header, body) in self.receive_messages()? {
                 if header.sequence != self.sequence {
                     continue;
                 }
+                whole &= header.flags & NLM_F_DUMP_INTR == 0;
                 match header.kind {
-                    NLMSG_DONE => return Ok(()),
+                    NLMSG_DONE => return Ok(whole),
                     NLMSG_ERROR => match read_refusal(header.flags, &body, 0)? {
                         Some(error) => return Err(error),
-                        None => return Ok(()),
+                        None => return Ok(whole),
                     },
                     _ => each(&body),
                 }
@@ -194,21 +236,33 @@ impl Socket {
         self.raw.set_non_blocking(true).map_err(NetlinkError::Receive)
     }
 
-    /// Asks for a larger receive buffer; the kernel gives as much as it allows.
+    /// Asks for a larger receive buffer: beyond `net.core.rmem_max` with `CAP_NET_ADMIN` of the machine, as much as the
+    /// kernel allows without.
     pub fn ask_receive_buffer(&self, len: usize) {
-        let _ = self.raw.set_rx_buf_sz(i32::try_from(len).unwrap_or(i32::MAX));
+        if setsockopt(self, RcvBufForce, &len).is_err() {
+            let _ = self.raw.set_rx_buf_sz(i32::try_from(len).unwrap_or(i32::MAX));
+        }
     }
 
     /// Hands out every message that waits: type and body. Errors tell of lost messages (`ENOBUFS`).
     ///
     /// # Errors
     /// What the kernel said, but not that nothing waits.
-    pub fn receive_waiting(&mut self, mut each: impl FnMut(u16, &[u8])) -> Result<(), NetlinkError> {
-        loop {
+    pub fn receive_waiting(&mut self, each: impl FnMut(u16, &[u8])) -> Result<(), NetlinkError> {
+        self.receive_some(usize::MAX, each).map(drop)
+    }
+
+    /// As [`Socket::receive_waiting`], but reads so many times at most: who is flooded comes back to other work. Says
+    /// whether nothing waits any more.
+    ///
+    /// # Errors
+    /// What the kernel said, but not that nothing waits.
+    pub fn receive_some(&mut self, reads_max: usize, mut each: impl FnMut(u16, &[u8])) -> Result<bool, NetlinkError> {
+        for _ in 0..reads_max {
             self.receive.clear();
             match self.raw.recv(&mut self.receive, 0) {
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(NetlinkError::Receive(error)),
             }
@@ -218,6 +272,7 @@ impl Socket {
                 rest = behind;
             }
         }
+        Ok(false)
     }
 
     fn receive_messages(&mut self) -> Result<Vec<(Header, Vec<u8>)>, NetlinkError> {
@@ -242,6 +297,13 @@ impl Socket {
 impl AsRawFd for Socket {
     fn as_raw_fd(&self) -> std::os::fd::RawFd {
         self.raw.as_raw_fd()
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor is the socket's, which is borrowed as long.
+        unsafe { BorrowedFd::borrow_raw(self.raw.as_raw_fd()) }
     }
 }
 

@@ -130,7 +130,7 @@ pub fn sentence(one: &Refutation, programs: &[&Program]) -> String {
     format!(
         "{}: {}: the policy says {} ({line}), the kernel {}{by}",
         one.hook.word(),
-        one.witness,
+        one.packet(),
         one.wanted,
         one.found
     )

@@ -18,16 +18,14 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use thiserror::Error;
 
-use crate::attr::Reader;
 use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NetlinkError, Request, Socket};
+use crate::rtnl_dump;
 
 /// Longest interface name; the kernel's IFNAMSIZ without the NUL.
 pub const NAME_LEN_MAX: usize = 15;
 
 const RTM_GETLINK: u16 = 18;
 const IFINFO_LEN: usize = 16;
-const IFLA_ADDRESS: u16 = 1;
-const IFLA_IFNAME: u16 = 3;
 
 /// A hardware address.
 pub type Mac = [u8; 6];
@@ -184,20 +182,8 @@ impl Rtnl {
     pub fn links(&mut self) -> Result<BTreeMap<String, Link>, RtnlError> {
         let mut links = BTreeMap::new();
         let read = |body: &[u8]| {
-            let index = body.get(4..8).and_then(|index| index.try_into().ok()).map(u32::from_ne_bytes);
-            let mut name = None;
-            let mut mac = None;
-            for (kind, value) in Reader::new(body.get(IFINFO_LEN..).unwrap_or(&[])) {
-                match kind {
-                    IFLA_IFNAME => {
-                        name = Some(String::from_utf8_lossy(value).trim_end_matches('\0').to_owned());
-                    }
-                    IFLA_ADDRESS => mac = Mac::try_from(value).ok(),
-                    _ => {}
-                }
-            }
-            if let (Some(index), Some(name)) = (index, name) {
-                links.insert(name, Link { index, mac });
+            if let Some(found) = rtnl_dump::read_link(body) {
+                links.insert(found.name, Link { index: found.index, mac: found.mac });
             }
         };
         self.socket.dump(RTM_GETLINK, vec![0; IFINFO_LEN], read).map_err(RtnlError::Netlink)?;

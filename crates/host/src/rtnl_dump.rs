@@ -11,8 +11,10 @@ use crate::netlink::{NetlinkError, Socket};
 const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
 const RTM_GETROUTE: u16 = 26;
+const RTM_GETNEIGH: u16 = 30;
 
 const IFINFO_LEN: usize = 16;
+const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_LINK: u16 = 5;
 const IFLA_LINKINFO: u16 = 18;
@@ -34,6 +36,17 @@ const RTA_TABLE: u16 = 15;
 const RT_TABLE_MAIN: u32 = 254;
 const RTN_UNICAST: u8 = 1;
 
+const NDMSG_LEN: usize = 12;
+const NDA_DST: u16 = 1;
+const NDA_LLADDR: u16 = 2;
+/// States that no address stands behind (`linux/neighbour.h`): asked without an answer, failed.
+const NUD_INCOMPLETE: u16 = 0x01;
+const NUD_FAILED: u16 = 0x20;
+/// Not resolved, because nothing has to be: multicast, loopback.
+const NUD_NOARP: u16 = 0x40;
+/// Neighbours that are read at most; the kernel's own limit is 1,024 unless somebody raised it.
+const NEIGHBOURS_MAX: usize = 262_144;
+
 /// An interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkFacts {
@@ -51,6 +64,19 @@ pub struct LinkFacts {
     pub up: bool,
     /// A cable is plugged in.
     pub carrier: bool,
+    /// Its hardware address, where it is Ethernet's.
+    pub mac: Option<[u8; 6]>,
+}
+
+/// A neighbour: an address on a wire, and who has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Neighbour {
+    /// Index of the interface.
+    pub link: u32,
+    /// The address.
+    pub addr: IpAddr,
+    /// Who has it; `None`: nobody answered, or nobody has yet.
+    pub mac: Option<[u8; 6]>,
 }
 
 /// An address of this host.
@@ -112,6 +138,20 @@ pub fn routes() -> Result<Vec<RouteFacts>, NetlinkError> {
     Ok(found)
 }
 
+/// Every neighbour of both families that the kernel has asked for, answered or not.
+///
+/// # Errors
+/// When the kernel does not answer.
+pub fn neighbours() -> Result<Vec<Neighbour>, NetlinkError> {
+    let mut found = Vec::new();
+    Socket::open(NETLINK_ROUTE)?.dump(RTM_GETNEIGH, vec![0; NDMSG_LEN], |body| {
+        if found.len() < NEIGHBOURS_MAX {
+            found.extend(read_neighbour(body));
+        }
+    })?;
+    Ok(found)
+}
+
 fn number(bytes: &[u8]) -> Option<u32> {
     bytes.try_into().ok().map(u32::from_ne_bytes)
 }
@@ -120,7 +160,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
 }
 
-fn read_link(body: &[u8]) -> Option<LinkFacts> {
+pub(crate) fn read_link(body: &[u8]) -> Option<LinkFacts> {
     let flags = number(body.get(8..12)?)?;
     let mut link = LinkFacts {
         index: number(body.get(4..8)?)?,
@@ -130,10 +170,12 @@ fn read_link(body: &[u8]) -> Option<LinkFacts> {
         vlan: None,
         up: flags & IFF_UP != 0,
         carrier: false,
+        mac: None,
     };
     for (kind, value) in Reader::new(body.get(IFINFO_LEN..)?) {
         match kind {
             IFLA_IFNAME => link.name = text(value),
+            IFLA_ADDRESS => link.mac = value.try_into().ok(),
             IFLA_LINK => link.below = number(value),
             IFLA_CARRIER => link.carrier = value.first() == Some(&1),
             IFLA_LINKINFO => read_info(&mut link, value),
@@ -197,4 +239,44 @@ fn read_route(body: &[u8]) -> Option<RouteFacts> {
     };
     let is_plain = table == RT_TABLE_MAIN && *body.get(7)? == RTN_UNICAST;
     is_plain.then_some(RouteFacts { to: to.unwrap_or(everything), prefix_len, via: via?, link: link? })
+}
+
+/// `None` for bridge entries and for what needs no resolving.
+pub(crate) fn read_neighbour(body: &[u8]) -> Option<Neighbour> {
+    let family = i32::from(*body.first()?);
+    let state = u16::from_ne_bytes(body.get(8..10)?.try_into().ok()?);
+    if ![libc::AF_INET, libc::AF_INET6].contains(&family) || state & NUD_NOARP != 0 {
+        return None;
+    }
+    let (mut addr, mut mac) = (None, None);
+    for (kind, value) in Reader::new(body.get(NDMSG_LEN..)?) {
+        match kind {
+            NDA_DST => addr = address(value),
+            NDA_LLADDR => mac = value.try_into().ok(),
+            _ => {}
+        }
+    }
+    let is_resolved = state & (NUD_INCOMPLETE | NUD_FAILED) == 0;
+    Some(Neighbour { link: number(body.get(4..8)?)?, addr: addr?, mac: mac.filter(|_| is_resolved) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attr::Writer;
+
+    #[test]
+    fn broken_neighbours_do_no_harm() {
+        let mut head = [0; NDMSG_LEN];
+        (head[0], head[4], head[8]) = (2, 7, 0x02);
+        let mut attrs = Writer::after(&head);
+        attrs.put(NDA_DST, &[192, 0, 2, 7]).put(NDA_LLADDR, &[2, 0, 0, 0, 0, 1]);
+        let body = attrs.finish();
+        let known = Neighbour { link: 7, addr: [192, 0, 2, 7].into(), mac: Some([2, 0, 0, 0, 0, 1]) };
+        assert_eq!(read_neighbour(&body), Some(known));
+        for len in 0..body.len() {
+            read_neighbour(&body[..len]);
+            read_link(&body[..len]);
+        }
+    }
 }

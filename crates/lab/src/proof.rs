@@ -105,7 +105,7 @@ impl ProofDifference {
     fn of(one: &Refutation, variant: &'static str, kernel: Tried) -> Self {
         Self {
             hook: one.hook.word(),
-            packet: one.witness.to_string(),
+            packet: one.packet(),
             declared: one.wanted.clone(),
             found: one.found.clone(),
             line: one.line,

@@ -35,6 +35,9 @@ mod pages;
 mod plan;
 mod probe;
 mod prove;
+mod quarantine;
+mod quarantine_text;
+mod release;
 mod render;
 mod rollback;
 mod schema;
@@ -77,6 +80,8 @@ pub enum Command {
     Doctor(doctor::Args),
     Drift(drift::Args),
     Leases(leases::Args),
+    Quarantine(quarantine::Args),
+    Release(release::Args),
     Verify(verify::Args),
     Probe(probe::Args),
     Watch(watch::Args),
@@ -115,6 +120,8 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Doctor(args) => doctor::run(args),
         Command::Drift(args) => drift::run(&args),
         Command::Leases(args) => leases::run(&args),
+        Command::Quarantine(args) => quarantine::run(args),
+        Command::Release(args) => release::run(&args),
         Command::Verify(args) => verify::run(args),
         Command::Probe(args) => probe::run(&args),
         Command::Watch(args) => watch::run(args),

@@ -139,7 +139,7 @@ pub fn compare(checked: &Checked, rulesets: Vec<PathBuf>) -> Result<(Answer, Dat
             .iter()
             .map(|one| Difference {
                 hook: one.hook.word(),
-                packet: one.witness.to_string(),
+                packet: one.packet(),
                 flow: json::FlowShape::of(&checked.ruleset, &one.witness.packet.flow),
                 declared: one.wanted.clone(),
                 found: one.found.clone(),

@@ -4,8 +4,8 @@ use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
 use super::{
-    audit, blast, check, diff, doctor, drift, explain, import, lab, leases, matrix, probe, prove, render, status,
-    verify, watch_json,
+    audit, blast, check, diff, doctor, drift, explain, import, lab, leases, matrix, probe, prove, quarantine, release,
+    render, status, verify, watch_json,
 };
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
@@ -36,6 +36,8 @@ enum Output {
     Matrix,
     Probe,
     Prove,
+    Quarantine,
+    Release,
     Render,
     Status,
     Verify,
@@ -66,6 +68,8 @@ fn shape(output: Output) -> Schema {
         Output::Matrix => schema_for!(Envelope<matrix::Data>),
         Output::Probe => schema_for!(Envelope<probe::Data>),
         Output::Prove => schema_for!(Envelope<prove::Data>),
+        Output::Quarantine => schema_for!(Envelope<quarantine::Data>),
+        Output::Release => schema_for!(Envelope<release::Data>),
         Output::Render => schema_for!(Envelope<render::Data>),
         Output::Status => schema_for!(Envelope<status::Data>),
         Output::Verify => schema_for!(Envelope<verify::Data>),

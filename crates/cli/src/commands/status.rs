@@ -9,6 +9,7 @@ use segwall_host::apply::Store;
 use segwall_host::linux::{Linux, Look};
 use serde::Serialize;
 
+use super::quarantine::{self, Row};
 use super::status_text;
 use crate::args::Format;
 use crate::exit::{Answer, Failure};
@@ -53,6 +54,8 @@ pub struct Data {
     pub uplinks: Vec<Uplink>,
     /// Services of ours, and whether they run.
     pub services: Vec<Service>,
+    /// Addresses that are cut off: `segwall quarantine`.
+    pub quarantined: Vec<Row>,
 }
 
 /// The generation that holds.
@@ -155,6 +158,7 @@ fn nothing(linux: &mut Linux) -> Result<Data, Failure> {
         segments: Vec::new(),
         uplinks: Vec::new(),
         services: Vec::new(),
+        quarantined: Vec::new(),
     })
 }
 
@@ -260,5 +264,6 @@ fn data(linux: &mut Linux, measure: &Measure, facts: &Facts) -> Result<Data, Fai
         segments: segments.collect(),
         uplinks: uplinks.collect(),
         services: services.collect(),
+        quarantined: quarantine::rows(linux)?.0,
     })
 }

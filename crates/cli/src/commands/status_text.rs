@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::quarantine_text;
 use super::status::{Data, Device};
 use crate::out::{BAD, CARE, GOOD, QUIET, STRONG};
 use crate::text::Escaped;
@@ -64,6 +65,10 @@ pub fn text(data: &Data) -> String {
             (false, false) => (BAD, "does not run"),
         };
         let _ = writeln!(text, "{:<14} {style}{word}{style:#}", service.name);
+    }
+    if !data.quarantined.is_empty() {
+        text.push_str("\nquarantine\n");
+        data.quarantined.iter().for_each(|row| quarantine_text::line(&mut text, row));
     }
     text
 }

@@ -25,6 +25,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("import", &["source", "diag", "policy", "ruleset", "netfilter", "analysis"]),
     ("plan", &["source", "diag", "policy", "ruleset", "emit", "import"]),
     ("leases", &["policy"]),
+    ("quarantine", &["policy", "ruleset"]),
     ("verify", &["policy", "ruleset"]),
     ("doctor", &["policy", "netfilter", "emit", "plan"]),
     ("testing", &["source", "diag", "policy", "ruleset"]), // random policies, behind a feature that no product turns on

@@ -54,6 +54,7 @@ pub(super) fn reason_words(ruleset: &Ruleset, flow: &Flow, reason: Reason) -> St
     match reason {
         Reason::Rule(at) => rule_words(ruleset, at),
         Reason::Unnamed => "no rule accepts it".to_owned(),
+        Reason::Quarantined => "one of its ends is in quarantine".to_owned(),
         Reason::Broadcast => "broadcast or multicast to the box that no rule names".to_owned(),
         Reason::Spoofed => "its source does not belong to the interface it comes by".to_owned(),
         Reason::Family => {

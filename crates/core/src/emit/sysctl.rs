@@ -69,6 +69,11 @@ pub(super) fn artifact(input: &Input<'_>) -> Artifact {
             ("net.netfilter.nf_conntrack_generic_timeout".to_owned(), 120),
         ],
     );
+    write(
+        &mut text,
+        "What goes over each connection is counted, and when it began is noted: `segwall watch` tells it.",
+        &[("net.netfilter.nf_conntrack_acct".to_owned(), 1), ("net.netfilter.nf_conntrack_timestamp".to_owned(), 1)],
+    );
     Artifact::text(Target::Sysctl, "/etc/sysctl.d/segwall.conf", text)
 }
 

@@ -24,8 +24,24 @@ impl Keys {
 pub(super) const TOP: Keys = Keys {
     what: "the policy",
     known: &[
-        "gateway", "uplinks", "segments", "dns", "hosts", "sets", "services", "groups", "accept", "drop", "reject",
-        "forward", "dhcp", "log", "alerts", "notify", "expect",
+        "gateway",
+        "uplinks",
+        "segments",
+        "dns",
+        "hosts",
+        "sets",
+        "services",
+        "groups",
+        "accept",
+        "drop",
+        "reject",
+        "forward",
+        "quarantine",
+        "dhcp",
+        "log",
+        "alerts",
+        "notify",
+        "expect",
     ],
     later: &[
         ("include", "reading other files in"),
@@ -98,6 +114,8 @@ pub(super) const FORWARD: Keys =
 pub(super) const EXPECT: Keys = Keys::new("an expect", &["from", "to", "service", "verdict"]);
 
 pub(super) const DHCP: Keys = Keys::new("[dhcp]", &["server", "lease"]);
+
+pub(super) const QUARANTINE: Keys = Keys::new("[quarantine]", &["allow"]);
 
 pub(super) const LOG: Keys = Keys::new("[log]", &["drops", "remote"]);
 

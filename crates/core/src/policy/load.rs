@@ -14,6 +14,7 @@ use super::keys;
 use super::model::{DhcpKind, DhcpServer, Dns, Policy, Segment, ServerRef, Wiring};
 use super::names::Kind;
 use super::networks::Networks;
+use super::quarantine;
 use super::reader::{Entry, Table, span_of};
 use super::segment_dhcp::{self, Resident};
 use super::segments::ReadSegment;
@@ -177,6 +178,7 @@ fn build<'d>(tree: &'d Spanned<DeTable<'d>>, context: &Context, faults: &mut Fau
     let rules = rules::read_all(&top, &env, context.today, faults);
     let forwards = forwards::read_all(&top, &env, faults);
     let expects = rules::read_expects(&top, &env, faults);
+    let quarantine = quarantine::read(&top, &env, faults);
     let dns = settings::dns(&top, faults);
     let dhcp = settings::dhcp(&top, faults);
     let log = settings::log(&top, faults);
@@ -196,6 +198,7 @@ fn build<'d>(tree: &'d Spanned<DeTable<'d>>, context: &Context, faults: &mut Fau
         rules,
         forwards,
         expects,
+        quarantine,
         dns,
         dhcp,
         log,

@@ -18,6 +18,7 @@ mod load;
 mod model;
 mod names;
 mod networks;
+mod quarantine;
 mod read;
 mod reader;
 mod rules;

@@ -32,6 +32,8 @@ pub struct Policy {
     pub forwards: Vec<Forward>,
     /// Claims that check must prove.
     pub expects: Vec<Expect>,
+    /// What a host in quarantine keeps.
+    pub quarantine: Quarantine,
     /// The box as resolver.
     pub dns: Dns,
     /// The DHCP server.
@@ -42,6 +44,13 @@ pub struct Policy {
     pub alerts: Alerts,
     /// Whom to tell.
     pub notify: Vec<Notify>,
+}
+
+/// What a host in quarantine keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Quarantine {
+    /// Whom it may still exchange packets with, as far as rules accept it.
+    pub allow: Vec<AddrRange>,
 }
 
 /// A segment's place in [`Policy::segments`].

@@ -188,6 +188,7 @@ struct File {
     reject: Option<Vec<RejectTable>>,
     /// Port forwards from the internet to a host
     forward: Option<Vec<ForwardTable>>,
+    quarantine: Option<QuarantineTable>,
     dhcp: Option<DhcpTable>,
     log: Option<LogTable>,
     alerts: Option<AlertsTable>,
@@ -485,6 +486,15 @@ enum DhcpServerName {
     None,
 }
 
+/// What a host in quarantine keeps: `segwall quarantine`
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct QuarantineTable {
+    /// Whom it may still exchange packets with, as far as rules accept it: hosts and sets, such as a page that tells it why
+    #[schemars(extend("examples" = [["notice"]]))]
+    allow: Option<OneOrList<End>>,
+}
+
 /// What is written down
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -645,6 +655,7 @@ mod tests {
             ("ForwardTable", &keys::FORWARD),
             ("ExpectTable", &keys::EXPECT),
             ("DhcpTable", &keys::DHCP),
+            ("QuarantineTable", &keys::QUARANTINE),
             ("LogTable", &keys::LOG),
             ("LogDropsTable", &keys::LOG_DROPS),
             ("AlertsTable", &keys::ALERTS),

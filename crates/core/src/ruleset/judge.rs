@@ -41,6 +41,8 @@ pub enum Reason {
     NotSyn,
     /// One of its interfaces carries no packets of its family.
     Family,
+    /// One of its ends is in quarantine: see [`Ruleset::judge_quarantined`].
+    Quarantined,
     /// Broadcast or multicast to the box that no rule names.
     Broadcast,
     /// No rule names it.
@@ -60,6 +62,7 @@ impl Reason {
             Self::Untracked => "untracked",
             Self::NotSyn => "not-syn",
             Self::Family => "family",
+            Self::Quarantined => "quarantine",
             Self::Broadcast => "broadcast",
             Self::Unnamed => "unnamed",
         }

@@ -31,6 +31,7 @@ pub fn lower(policy: &Policy, source: &Source, timezone: &TimeZone) -> Ruleset {
         timezone,
         weekday_zone_s: 0,
         log_drops: policy.log.drops,
+        quarantine_allow: AddrRange::merge(policy.quarantine.allow.clone()).into(),
         file: source.name().to_owned(),
         index: Index::default(),
     };

@@ -4,6 +4,7 @@ mod judge;
 mod lower;
 mod model;
 mod needs;
+pub mod quarantine;
 pub(crate) mod slots;
 mod windows;
 

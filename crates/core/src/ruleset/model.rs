@@ -29,6 +29,8 @@ pub struct Ruleset {
     pub weekday_zone_s: i32,
     /// How many drops are written down.
     pub log_drops: Limit,
+    /// Whom quarantined hosts may still exchange packets with, as far as rules accept it. Sorted, merged.
+    pub quarantine_allow: Arc<[AddrRange]>,
     /// The policy file's name, for comments.
     pub file: String,
     pub(super) index: Index,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use jiff::civil::date;
 use jiff::tz::TimeZone;
-use segwall_packetset::{Family, PortRange, proto};
+use segwall_packetset::{AddrRange, Family, PortRange, proto};
 
 use super::Dice;
 use super::ends::{Allowed, Places, forward_from, random_ends};
@@ -52,6 +52,7 @@ pub fn random_policy(choose: &mut impl FnMut(u64) -> u64) -> Policy {
             output_drop: dice.one_in(4),
         },
         uplinks: uplink.into_iter().collect(),
+        quarantine: random_quarantine(&hosts),
         hosts,
         segments,
         sets: Vec::new(),
@@ -87,6 +88,12 @@ pub fn source_of(policy: &Policy) -> Source {
 
 fn ip(text: &str) -> IpAddr {
     text.parse().expect("made by this file")
+}
+
+/// Every other policy with a host lets quarantined ones reach it; no dice, so that older seeds make what they made.
+fn random_quarantine(hosts: &[Host]) -> Quarantine {
+    let allowed = hosts.first().filter(|_| hosts.len() % 2 == 1);
+    Quarantine { allow: allowed.iter().flat_map(|host| &host.addresses).copied().map(AddrRange::single).collect() }
 }
 
 fn subnet(network: &str, gateway: &str) -> Subnet {

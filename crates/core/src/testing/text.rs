@@ -15,6 +15,7 @@ pub fn to_toml(policy: &Policy) -> String {
     policy.uplinks.iter().for_each(|uplink| writer.uplink(uplink));
     policy.segments.iter().for_each(|segment| writer.segment(segment));
     policy.hosts.iter().for_each(|host| writer.host(host));
+    writer.quarantine();
     writer.rules();
     policy.expects.iter().for_each(|expect| writer.expect(expect));
     writer.services_of_the_box();
@@ -42,6 +43,17 @@ impl Writer<'_> {
 
     fn body(&mut self, text: std::fmt::Arguments) {
         self.body.write_fmt(text).expect("a string takes everything");
+    }
+
+    /// Only hosts are written back: nobody makes up another quarantine.
+    fn quarantine(&mut self) {
+        let policy = self.policy;
+        let allowed = |addr| policy.quarantine.allow.iter().any(|range| range.contains(addr));
+        let hosts = policy.hosts.iter().filter(|host| host.addresses.iter().all(|addr| allowed(*addr)));
+        let names: Vec<&str> = hosts.map(|host| host.name.as_str()).collect();
+        if !names.is_empty() {
+            self.body(format_args!("\n[quarantine]\nallow = {}\n", list(names)));
+        }
     }
 
     fn name(&self, segment: SegmentId) -> &str {

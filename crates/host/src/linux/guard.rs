@@ -3,12 +3,10 @@
 //!
 //! It listens to what nf_tables tells of every change (`NFNLGRP_NFTABLES`, linux/netfilter/nfnetlink.h).
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use netlink_sys::protocols::NETLINK_NETFILTER;
-use netlink_sys::{Socket, SocketAddr};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use segwall_core::emit::nft::TABLE;
 
@@ -16,23 +14,23 @@ use super::Linux;
 use super::watchdog::tell;
 use crate::apply::boot::{self, Booted};
 use crate::apply::{Compiled, HostError, Journal, Manifest, Phase, Store, Verdict};
+use crate::nf_tables::Changes;
 
-const NFNLGRP_NFTABLES: u32 = 7;
 /// How often it is looked whether the clock moved a rule, and whether what holds is still there.
 const ROUND: Duration = Duration::from_secs(30);
 /// While an apply is at work it is waited for this long before it is looked again.
 const BUSY: Duration = Duration::from_millis(200);
-const EVENT_BYTES_MAX: usize = 64 * 1024;
 
 /// Keeps watch until the process ends.
 ///
 /// # Errors
 /// When the kernel cannot be listened to. What goes wrong later is told and tried again.
 pub fn keep(linux: &mut Linux) -> Result<(), HostError> {
-    let socket = listen().map_err(|error| HostError::new("listen to changes of the kernel's rules", error))?;
+    let mut changes =
+        Changes::listen().map_err(|error| HostError::new("listen to changes of the kernel's rules", error))?;
     let mut pause = Duration::ZERO;
     loop {
-        wait(&socket, pause);
+        wait(&mut changes, pause);
         pause = match look(linux) {
             Ok(true) => ROUND,
             Ok(false) => BUSY,
@@ -44,25 +42,12 @@ pub fn keep(linux: &mut Linux) -> Result<(), HostError> {
     }
 }
 
-fn listen() -> std::io::Result<Socket> {
-    let mut socket = Socket::new(NETLINK_NETFILTER)?;
-    socket.bind(&SocketAddr::new(0, 0))?;
-    socket.add_membership(NFNLGRP_NFTABLES)?;
-    socket.set_non_blocking(true)?;
-    Ok(socket)
-}
-
 /// Until something changes, or for this long. What was told is thrown away: the rules themselves are looked at, so a
 /// message that was lost is no loss.
-fn wait(socket: &Socket, longest: Duration) {
-    // SAFETY: the descriptor is the socket's, which outlives it here.
-    let fd = unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) };
+fn wait(changes: &mut Changes, longest: Duration) {
     let timeout = PollTimeout::try_from(longest).unwrap_or(PollTimeout::MAX);
-    let _ = poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], timeout);
-    let mut buffer = Vec::with_capacity(EVENT_BYTES_MAX);
-    while socket.recv(&mut buffer, 0).is_ok_and(|len| len > 0) {
-        buffer.clear();
-    }
+    let _ = poll(&mut [PollFd::new(changes.as_fd(), PollFlags::POLLIN)], timeout);
+    changes.any();
 }
 
 /// Whether it could be looked; not while somebody applies.

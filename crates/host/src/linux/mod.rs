@@ -12,6 +12,7 @@ mod inventory;
 pub mod lock;
 mod network;
 mod prove;
+pub mod quarantine;
 mod rules;
 mod run;
 mod seen;

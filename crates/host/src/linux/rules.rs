@@ -50,8 +50,9 @@ impl Linux {
             return Ok(0);
         };
         let closing = Closing::find(self, from, to)?;
+        let held = self.quarantine_script(&to.program)?;
         let doing = || format!("load the rules of generation {}", to.number);
-        let loaded = self.in_some_way(from, to, &closing.table()).map_err(|error| match error {
+        let loaded = self.in_some_way(from, to, &closing.table(), &held).map_err(|error| match error {
             Way::Host(error) => error,
             Way::Nft(error) => HostError::new(doing(), error),
         });
@@ -64,25 +65,26 @@ impl Linux {
 
     /// In place where the kernel holds what we think it does: counters, limits and what was learned live on. Else whole,
     /// over what is there; else anew.
-    fn in_some_way(&mut self, from: Option<&Compiled>, to: &Compiled, closing: &str) -> Result<(), Way> {
+    /// `held`: who is in quarantine, in every case in the same transaction.
+    fn in_some_way(&mut self, from: Option<&Compiled>, to: &Compiled, closing: &str, held: &str) -> Result<(), Way> {
         let has_table = self.has_table(TABLE)?;
         if let Some(from) = from.filter(|_| has_table)
             && self.by_itself(from)? == Verdict::Proved
         {
-            match self.nft_load(&format!("{closing}{}", to.program.update_from(&from.program))) {
+            match self.nft_load(&format!("{closing}{}{held}", to.program.update_from(&from.program))) {
                 Err(NftError::Refused(_)) => {}
                 other => return Ok(other?),
             }
         }
         if has_table {
-            match self.nft_load(&format!("{closing}{}", self.over_what_is_there(&to.program)?)) {
+            match self.nft_load(&format!("{closing}{}{held}", self.over_what_is_there(&to.program)?)) {
                 // Somebody may have hung a chain elsewhere under a name of ours: that no text of ours mends.
                 Ok(()) if self.by_itself(to)? == Verdict::Proved => return Ok(()),
                 Ok(()) | Err(NftError::Refused(_)) => {}
                 Err(other) => return Err(other.into()),
             }
         }
-        Ok(self.nft_load(&format!("{closing}{}{}", table_gone(), to.program.script()))?)
+        Ok(self.nft_load(&format!("{closing}{}{}{held}", table_gone(), to.program.script()))?)
     }
 
     /// The whole text, and no object left that is not in it.

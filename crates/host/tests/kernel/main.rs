@@ -7,6 +7,7 @@ mod cases;
 mod harness;
 mod net;
 mod others;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -14,5 +15,6 @@ use segwall_host::userns;
 
 fn main() -> ExitCode {
     let outside: Vec<harness::Case> = cases::OUTSIDE.iter().chain(others::OUTSIDE).copied().collect();
-    harness::run(&outside, || userns::enter().map(drop), cases::ALL)
+    let inside: Vec<harness::Case> = cases::ALL.iter().chain(watch::ALL).copied().collect();
+    harness::run(&outside, || userns::enter().map(drop), &inside)
 }

@@ -15,7 +15,7 @@ pub const SERVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 10);
 pub const GATEWAY_LEFT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub const GATEWAY_RIGHT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 
-const CLIENT_MAC: Mac = [2, 0, 0, 0, 0, 1];
+pub const CLIENT_MAC: Mac = [2, 0, 0, 0, 0, 1];
 const LEFT_MAC: Mac = [2, 0, 0, 0, 0, 2];
 const SERVER_MAC: Mac = [2, 0, 0, 0, 0, 3];
 const RIGHT_MAC: Mac = [2, 0, 0, 0, 0, 4];

@@ -9,6 +9,7 @@ mod files;
 mod harness;
 mod helpers;
 mod probes;
+mod quarantine;
 mod rules;
 mod session;
 mod transaction;
@@ -23,7 +24,16 @@ fn main() -> ExitCode {
     if args.next().as_deref() == Some(helpers::MARK) {
         return helpers::run(&args.collect::<Vec<_>>());
     }
-    let inside: Vec<harness::Case> =
-        [doctor::ALL, probes::ALL, files::ALL, changes::ALL, rules::ALL, session::ALL, transaction::ALL].concat();
+    let inside: Vec<harness::Case> = [
+        doctor::ALL,
+        probes::ALL,
+        quarantine::ALL,
+        files::ALL,
+        changes::ALL,
+        rules::ALL,
+        session::ALL,
+        transaction::ALL,
+    ]
+    .concat();
     harness::run(&[], world::enter, &inside)
 }

@@ -79,6 +79,7 @@ pub(super) fn decider(
                 Reason::Spoofed => Decider::Default("its source does not belong to its interface"),
                 Reason::UnknownInterface => Decider::Default("the policy does not name its interface"),
                 Reason::Family => Decider::Default("an interface carries no packets of this family"),
+                Reason::Quarantined => Decider::Default("one of its ends is in quarantine"),
                 Reason::Broadcast => Decider::Default("broadcast or multicast that no rule names"),
                 Reason::Established => Decider::Default("it stays inside the box"),
                 Reason::Invalid | Reason::Untracked | Reason::NotSyn => Decider::Default("it opens no connection"),

@@ -5,10 +5,12 @@ use segwall_packetset::{Field, GaveUp, Point, Set, Space};
 use super::intent::{Intent, intent, not_local};
 use super::nat;
 use super::ordinary::ordinary;
+use super::quarantine;
 use super::treatment::Treatment;
 use super::witness::{Witness, witness};
 use crate::netfilter::meaning::{self, Hooked, Options, Rates, RuleAt};
 use crate::netfilter::{Hook, Program, Reject};
+use crate::ruleset::quarantine::Quarantined;
 use crate::ruleset::{ACCEPT_LOG_GROUP, At, Reason, Ruleset};
 
 /// What a proof found.
@@ -29,6 +31,8 @@ pub struct Refutation {
     pub hook: Hook,
     /// The packet.
     pub witness: Witness,
+    /// Which of its ends are in quarantine, for it to be treated so.
+    pub quarantined: Quarantined,
     /// In words: what the policy wants.
     pub wanted: String,
     /// In words: what the program does.
@@ -39,6 +43,17 @@ pub struct Refutation {
     pub rules: Vec<RuleAt>,
     /// The policy's line that decides about it; `None`: no line, a default.
     pub line: Option<u32>,
+}
+
+impl Refutation {
+    /// The packet in words, with which of its ends are in quarantine.
+    #[must_use]
+    pub fn packet(&self) -> String {
+        match self.quarantined.words() {
+            Some(words) => format!("{} ({words})", self.witness),
+            None => self.witness.to_string(),
+        }
+    }
 }
 
 /// A proof.
@@ -75,12 +90,17 @@ pub fn prove_preferring(
     let mut differences = Vec::new();
     let mut doubts = Vec::new();
     for hook in [Hook::Input, Hook::Forward, Hook::Output] {
-        let mut comparison = Comparison::new(space, ruleset, programs, at, hook, preferred);
-        if let Err(error) = comparison.filter() {
-            comparison.doubts.push(format!("{error}, at the {} hook", hook.word()));
+        for ends in quarantine::cases(programs, hook) {
+            let answered: Vec<Program> = programs.iter().map(|program| quarantine::answered(program, ends)).collect();
+            let answered: Vec<&Program> = answered.iter().collect();
+            let mut comparison = Comparison::new(space, ruleset, &answered, at, hook, preferred);
+            comparison.quarantined = ends;
+            if let Err(error) = comparison.filter() {
+                comparison.doubts.push(format!("{error}, at the {} hook", hook.word()));
+            }
+            differences.extend(comparison.differences);
+            doubts.extend(comparison.doubts);
         }
-        differences.extend(comparison.differences);
-        doubts.extend(comparison.doubts);
     }
     let mut comparison = Comparison::new(space, ruleset, programs, at, Hook::Prerouting, preferred);
     if let Err(error) = comparison.translations() {
@@ -104,6 +124,7 @@ pub(super) struct Comparison<'a> {
     pub(super) programs: &'a [&'a Program],
     pub(super) at: At,
     pub(super) hook: Hook,
+    quarantined: Quarantined,
     preferred: &'a Preferred<'a>,
     differences: Vec<Refutation>,
     pub(super) doubts: Vec<String>,
@@ -118,11 +139,13 @@ impl<'a> Comparison<'a> {
         hook: Hook,
         preferred: &'a Preferred<'a>,
     ) -> Self {
-        Self { space, ruleset, programs, at, hook, preferred, differences: Vec::new(), doubts: Vec::new() }
+        let (differences, doubts) = (Vec::new(), Vec::new());
+        Self { space, ruleset, programs, at, hook, quarantined: Quarantined::NONE, preferred, differences, doubts }
     }
 
     fn filter(&mut self) -> Result<(), GaveUp> {
         let want = intent(self.space, self.ruleset, self.hook, self.at)?;
+        let want = quarantine::narrowed(self.space, self.ruleset, self.hook, want, self.quarantined)?;
         // With every limit used up, and with room in all of them.
         let over = self.walk(&want, Rates::Over)?;
         let within = if want.limited.is_empty() && over.rates.is_empty() {
@@ -311,14 +334,15 @@ impl<'a> Comparison<'a> {
             return Ok(());
         }
         let witness = witness(self.ruleset, self.hook, point);
-        let decision = self.ruleset.judge(&witness.packet, self.at);
+        let decision = self.ruleset.judge_quarantined(&witness.packet, self.at, self.quarantined);
         let line = match decision.reason {
             Reason::Rule(at) => Some(self.ruleset.rules[at].line).filter(|line| *line > 0),
             _ => None,
         };
         let wanted = if wanted == VERDICT { decision.verdict.word().to_owned() } else { wanted };
         let rules = meaning::decided_by(self.space, self.programs, self.hook, point)?;
-        self.differences.push(Refutation { hook: self.hook, witness, wanted, found, does, rules, line });
+        let quarantined = self.quarantined;
+        self.differences.push(Refutation { hook: self.hook, witness, quarantined, wanted, found, does, rules, line });
         Ok(())
     }
 }

@@ -3,7 +3,8 @@
 //! The whole `filter` table is ours, and the `nat` table where the policy translates anything; chains of our own begin
 //! with `sw_`. There are no sets: rules stand one after another, in one chain for each input interface, so that a packet
 //! passes only those of the interface it came by. Two things xtables cannot say are said more strictly: a limit's
-//! burst is at most what a day fills up, and no rule expires later than 2037.
+//! burst is at most what a day fills up, and no rule expires later than 2037. There is no quarantine: a box that runs these
+//! rules has no set to look hosts up in.
 
 mod filter;
 mod nat;

@@ -9,6 +9,7 @@ use crate::policy::Limit;
 pub(super) enum Reason {
     Spoofed,
     UnknownInterface,
+    Quarantine,
     Invalid,
     Untracked,
     NotSyn,
@@ -22,9 +23,10 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Spoofed,
         Self::UnknownInterface,
+        Self::Quarantine,
         Self::Invalid,
         Self::Untracked,
         Self::NotSyn,
@@ -41,6 +43,7 @@ impl Reason {
         match self {
             Self::Spoofed => "drop_spoofed",
             Self::UnknownInterface => "drop_unknown_interface",
+            Self::Quarantine => "drop_quarantine",
             Self::Invalid => "drop_invalid",
             Self::Untracked => "drop_untracked",
             Self::NotSyn => "drop_not_syn",
@@ -68,6 +71,7 @@ impl Reason {
         match self {
             Self::Spoofed => Some("segwall drop spoofed "),
             Self::UnknownInterface => Some("segwall drop unknown-interface "),
+            Self::Quarantine => Some("segwall drop quarantine "),
             Self::Invalid => Some("segwall drop invalid "),
             Self::Untracked => Some("segwall drop untracked "),
             Self::NotSyn => Some("segwall drop not-syn "),

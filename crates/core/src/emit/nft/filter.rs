@@ -48,6 +48,7 @@ pub(super) fn compile(ruleset: &Ruleset, at: At) -> Program {
     build.fill();
     let spoof = antispoof(ruleset);
     build.program.sets.extend(spoof.sets);
+    build.quarantine_sets();
     for hook in [Hook::Input, Hook::Forward, Hook::Output] {
         let begin = spoof.rules.get(&hook).cloned().unwrap_or_default();
         build.hook(hook, begin);
@@ -130,6 +131,7 @@ impl Build<'_> {
             Hook::Forward => {}
         }
         rules.extend(begin);
+        rules.extend(self.quarantine(hook));
         let refuse = self.refusals(hook);
         let untracked = self.untracked(hook, refuse.as_deref());
         rules.extend(self.states(hook, untracked));

@@ -1,8 +1,8 @@
 //! nftables: one table of our own, `inet segwall`, whose meaning for every packet is [`Ruleset::judge`]'s.
 //!
 //! One chain per hook. New connections are looked up in flat sets whose keys are what the policy names; only port and
-//! address ranges need interval sets. The order in every hook is the oracle's: anti-spoofing, connection state, what no
-//! drop cancels, drops, rejects, accepts, drop.
+//! address ranges need interval sets. The order in every hook is the oracle's: anti-spoofing, quarantine, connection
+//! state, what no drop cancels, drops, rejects, accepts, drop.
 //!
 //! What a reader of the rules may wonder about:
 //! - A reject answers TCP with a reset and everything else with "administratively prohibited": the sender learns that a
@@ -23,6 +23,7 @@ mod limits;
 mod model;
 mod named_sets;
 mod nat;
+mod quarantine;
 mod script;
 mod services;
 mod shape;
@@ -38,14 +39,15 @@ pub use model::{
 use crate::ruleset::{At, Ruleset};
 
 /// The name of the table (family `inet`) that is ours.
-pub const TABLE: &str = "segwall";
+pub use crate::ruleset::quarantine::TABLE;
 /// NFLOG group of drops and rejects.
 pub const DROP_LOG_GROUP: u16 = 100;
 pub use crate::ruleset::ACCEPT_LOG_GROUP;
 /// Bytes of a packet that are copied to the log's reader: IPv6 and transport header fit.
-pub const LOG_BYTES: u32 = 64;
+pub const LOG_BYTES: u32 = 96;
 /// Messages the kernel gathers before it wakes the log's reader (it also does once a second).
-pub const LOG_BATCH: u32 = 64;
+pub const LOG_BATCH: u32 = 256;
+pub use quarantine::QUARANTINED_MAX;
 /// Pairs of interfaces with drops that are remembered.
 pub const DROP_PAIRS_MAX: u32 = 4096;
 /// How long a pair with drops is remembered after the last one.

@@ -44,7 +44,7 @@ pub struct Set {
     pub types: Vec<Type>,
     /// What kind of set.
     pub kind: SetKind,
-    /// Elements one after the other, `types.len()` keys each; sorted, each once. Empty in learned sets.
+    /// Elements one after the other, `types.len()` keys each; sorted, each once. Empty in learned and held sets.
     pub keys: Vec<Key>,
     /// For each element the rule (its index in the ruleset) that put it there first; empty where rules do not matter.
     pub rules: Vec<u32>,
@@ -66,6 +66,11 @@ pub enum SetKind {
         size_max: u32,
         /// How long an element is kept.
         timeout_s: Option<u32>,
+    },
+    /// Whoever acts on incidents fills it, each element for a time or for good; it is never flushed.
+    Held {
+        /// Elements it holds at most.
+        size_max: u32,
     },
 }
 
@@ -93,7 +98,7 @@ impl Set {
 pub fn element_weight(kind: SetKind) -> usize {
     match kind {
         SetKind::Written { interval: true, .. } => 2,
-        SetKind::Written { .. } | SetKind::Learned { .. } => 1,
+        SetKind::Written { .. } | SetKind::Learned { .. } | SetKind::Held { .. } => 1,
     }
 }
 

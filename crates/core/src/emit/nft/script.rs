@@ -51,6 +51,7 @@ pub(super) fn add_set(out: &mut String, set: &Set) {
                 None => out.push_str(" flags dynamic;"),
             }
         }
+        SetKind::Held { size_max } => put!(out, " size {size_max}; flags timeout;"),
     }
     out.push_str(" }\n");
 }
@@ -98,8 +99,8 @@ pub(super) fn elements<'a>(
 }
 
 impl Program {
-    /// The whole table as one transaction: on an empty box, or over an older generation of ours, whose named counters
-    /// and learned sets live on. Nobody else's rules are touched.
+    /// The whole table as one transaction: on an empty box, or over an older generation of ours, whose named counters,
+    /// learned sets and quarantine live on. Nobody else's rules are touched.
     #[must_use]
     pub fn script(&self) -> String {
         let elements_len: usize = self.sets.iter().map(Set::len).sum();
@@ -180,7 +181,7 @@ impl Program {
         for set in &self.sets {
             match set.kind {
                 SetKind::Written { .. } => put!(out, "flush set inet {TABLE} {}\n", set.name),
-                SetKind::Learned { .. } => {}
+                SetKind::Learned { .. } | SetKind::Held { .. } => {}
             }
         }
         for chain in &self.chains {

@@ -85,7 +85,7 @@ impl Program {
     fn change_set(&self, out: &mut String, set: &Set, old: &Set, ids: &Ids) {
         let interval = match set.kind {
             SetKind::Written { interval, .. } => interval,
-            SetKind::Learned { .. } => return,
+            SetKind::Learned { .. } | SetKind::Held { .. } => return,
         };
         let stride = set.types.len();
         let old_keys = ids.translated(old);

@@ -5,8 +5,13 @@ use std::net::IpAddr;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use thiserror::Error;
 
-use crate::attr::{Reader, Writer, be16, be32};
+use crate::attr::Writer;
 use crate::netlink::{NLM_F_CREATE, NLM_F_EXCL, NetlinkError, Request, Socket};
+
+mod events;
+mod read;
+
+pub use events::{Event, Events, Heard};
 
 const SUBSYS: u16 = 1 << 8;
 const IPCTNL_MSG_CT_NEW: u16 = SUBSYS;
@@ -69,6 +74,9 @@ pub enum ConntrackError {
     /// The table was not read.
     #[error("cannot list connections")]
     List(#[source] NetlinkError),
+    /// Changes were not heard.
+    #[error("cannot hear of new and ended connections")]
+    Listen(#[source] NetlinkError),
 }
 
 /// One direction of a connection.
@@ -109,6 +117,31 @@ pub struct Entry {
     pub reply: Tuple,
     /// Status bits (`IPS_…`).
     pub status: u32,
+    /// Its mark.
+    pub mark: u32,
+    /// The kernel's number of it, which no other entry has at the same time.
+    pub id: u32,
+    /// TCP's state (`TCP_CONNTRACK_…` of `linux/netfilter/nf_conntrack_tcp.h`).
+    pub tcp_state: Option<u8>,
+    /// Seconds until it is forgotten, if no packet comes.
+    pub expires_s: Option<u32>,
+    /// What went as it was opened; `None` where the kernel does not count (`net.netfilter.nf_conntrack_acct`).
+    pub sent: Option<Volume>,
+    /// What went back.
+    pub answered: Option<Volume>,
+    /// When it began, nanoseconds since 1970, where the kernel notes it (`net.netfilter.nf_conntrack_timestamp`).
+    pub began_ns: Option<u64>,
+    /// When it ended.
+    pub ended_ns: Option<u64>,
+}
+
+/// What went one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Volume {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes, counted from the IP header on.
+    pub bytes: u64,
 }
 
 impl Entry {
@@ -167,10 +200,22 @@ impl Conntrack {
     /// When the kernel refuses.
     pub fn list(&mut self) -> Result<Vec<Entry>, ConntrackError> {
         let mut entries = Vec::new();
-        self.socket
-            .dump(IPCTNL_MSG_CT_GET, header(libc::AF_UNSPEC), |body| entries.extend(read_entry(body)))
-            .map_err(ConntrackError::List)?;
+        self.each(|entry| entries.push(entry))?;
         Ok(entries)
+    }
+
+    /// As [`Conntrack::list`], one after the other: a table may hold a million.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn each(&mut self, mut each: impl FnMut(Entry)) -> Result<(), ConntrackError> {
+        self.socket
+            .dump(IPCTNL_MSG_CT_GET, header(libc::AF_UNSPEC), |body| {
+                if let Some(entry) = read::entry(body) {
+                    each(entry);
+                }
+            })
+            .map_err(ConntrackError::List)
     }
 }
 
@@ -254,44 +299,4 @@ fn write_tuple(attrs: &mut Writer, tuple: &Tuple, is_reply: bool) {
             Key::None => {}
         }
     });
-}
-
-fn read_entry(body: &[u8]) -> Option<Entry> {
-    let (mut original, mut reply, mut status) = (None, None, 0);
-    for (kind, value) in Reader::new(body.get(NFGENMSG_LEN..)?) {
-        match kind {
-            CTA_TUPLE_ORIG => original = read_tuple(value),
-            CTA_TUPLE_REPLY => reply = read_tuple(value),
-            CTA_STATUS => status = be32(value)?,
-            _ => {}
-        }
-    }
-    Some(Entry { original: original?, reply: reply?, status })
-}
-
-fn read_tuple(value: &[u8]) -> Option<Tuple> {
-    let address = |value: &[u8]| match value.len() {
-        4 => <[u8; 4]>::try_from(value).ok().map(IpAddr::from),
-        _ => <[u8; 16]>::try_from(value).ok().map(IpAddr::from),
-    };
-    let (mut src, mut dst, mut proto, mut sport, mut dport, mut id) = (None, None, None, None, None, None);
-    for (kind, value) in Reader::new(value) {
-        for (inner, value) in Reader::new(value) {
-            match (kind, inner) {
-                (CTA_TUPLE_IP, CTA_IP_V4_SRC | CTA_IP_V6_SRC) => src = address(value),
-                (CTA_TUPLE_IP, CTA_IP_V4_DST | CTA_IP_V6_DST) => dst = address(value),
-                (CTA_TUPLE_PROTO, CTA_PROTO_NUM) => proto = value.first().copied(),
-                (CTA_TUPLE_PROTO, CTA_PROTO_SRC_PORT) => sport = be16(value),
-                (CTA_TUPLE_PROTO, CTA_PROTO_DST_PORT) => dport = be16(value),
-                (CTA_TUPLE_PROTO, CTA_PROTO_ICMP_ID | CTA_PROTO_ICMPV6_ID) => id = be16(value),
-                _ => {}
-            }
-        }
-    }
-    let key = match (sport, dport, id) {
-        (Some(src), Some(dst), _) => Key::Ports { src, dst },
-        (_, _, Some(id)) => Key::EchoId(id),
-        _ => Key::None,
-    };
-    Some(Tuple { proto: proto?, src: src?, dst: dst?, key })
 }
