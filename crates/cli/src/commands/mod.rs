@@ -46,6 +46,7 @@ mod status_text;
 mod verify;
 mod watch;
 mod watch_json;
+mod watch_live;
 mod watch_text;
 mod watchdog;
 

@@ -1,4 +1,4 @@
-//! `segwall watch`: who scans, who is refused more than usual. For now from kernel logs that are read again.
+//! `segwall watch`: who scans, who is refused more than usual; on the running box, or from kernel logs that are read again.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,6 +8,7 @@ use segwall_watch::klog::{LINE_BYTES_MAX, Reader, Splitter, Style, Words};
 use segwall_watch::{Alert, Event, Network, Options, State};
 
 use super::watch_json::{Line, Summary};
+use super::watch_live::{self, LiveArgs};
 use super::watch_text;
 use crate::args::Format;
 use crate::exit::{Answer, Failure};
@@ -15,35 +16,45 @@ use crate::input::{InputError, Location, Why};
 use crate::load;
 use crate::{clock, json, out};
 
-/// Read kernel logs again, and tell of scans, drop spikes and who else should be looked at
+/// Watch the traffic: tell of scans, drop spikes and who else should be looked at
+///
+/// On a box with Segwall's rules it reads dropped and logged packets, connections, counters, interfaces and neighbours from
+/// the kernel, writes packets and alerts below --log-dir, tells those whom [[notify]] names, and runs until it is stopped.
+/// SIGHUP, and each new generation, make it read the policy again.
+///
+/// With --replay it reads kernel logs instead.
 ///
 /// Reads lines such as `IN=eth0.10 OUT=eth0.20 SRC=… DST=… PROTO=TCP SPT=… DPT=… SYN`, as the kernel logs them, after any
 /// usual time stamp. What a prefix says is known for Segwall's own, ufw's, Shorewall's and words such as DROP, DENIED or
 /// ACCEPT; a line that does not say is taken as refused. With a policy interfaces have the names of their segments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
+  segwall watch --metrics 127.0.0.1:9273
   segwall watch --replay /var/log/kern.log
   journalctl -k -o short-iso | segwall watch --replay -
   segwall watch --replay old.log --year 2025 --accepted 'FW-NEW' --format json")]
 pub struct Args {
     /// Kernel logs, in their order; `-` for standard input
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, num_args = 1.., value_name = "FILE", value_hint = clap::ValueHint::FilePath,
+        conflicts_with_all = ["log_dir", "log_style", "state_dir", "metrics"])]
     replay: Vec<PathBuf>,
     /// The policy whose names are used
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     policy: Option<PathBuf>,
     /// Year of the first line, where lines have none [default: this year]
-    #[arg(long, value_name = "YEAR", value_parser = clap::value_parser!(i16).range(1970..=9_998))]
+    #[arg(long, requires = "replay", value_name = "YEAR", value_parser = clap::value_parser!(i16).range(1970..=9_998))]
     year: Option<i16>,
     /// Packets whose prefix holds this text were accepted; may be given several times
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, requires = "replay", value_name = "TEXT")]
     accepted: Vec<String>,
     /// Packets whose prefix holds this text were refused; may be given several times
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, requires = "replay", value_name = "TEXT")]
     dropped: Vec<String>,
     /// How to print
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
+    #[command(flatten)]
+    live: LiveArgs,
 }
 
 /// Bytes of a log that are read at once.
@@ -51,6 +62,9 @@ const PIECE_BYTES: usize = 256 << 10;
 
 /// Runs it.
 pub fn run(args: Args) -> Result<Answer, Failure> {
+    if args.replay.is_empty() {
+        return watch_live::run(args.live, args.policy, args.format);
+    }
     let (network, options) = match &args.policy {
         None => (Network::unknown(), Options::default()),
         Some(path) => match load::sound::<()>("watch", &Location::of(Some(path.clone())), args.format)? {
@@ -75,7 +89,7 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
 }
 
 /// The policy's own thresholds. Whoever reads a log again wants scans in any case.
-fn options(policy: &segwall_core::policy::Policy) -> Options {
+pub(super) fn options(policy: &segwall_core::policy::Policy) -> Options {
     let mut options = Options::default();
     if let Some((more_than, within_s)) = policy.alerts.drops {
         (options.drops.more_than, options.drops.within_s) = (more_than, within_s);
