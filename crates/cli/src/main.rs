@@ -8,6 +8,7 @@ mod draw;
 mod exit;
 mod foreign;
 mod input;
+mod journal;
 mod json;
 mod load;
 mod ours;

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod alerts;
 mod apply;
 mod audit;
 mod audit_text;
@@ -14,6 +15,7 @@ mod diff_text;
 mod docs;
 mod doctor;
 mod drift;
+mod drops;
 mod explain;
 mod explain_code;
 mod grid;
@@ -86,6 +88,8 @@ pub enum Command {
     Verify(verify::Args),
     Probe(probe::Args),
     Watch(watch::Args),
+    Alerts(alerts::Args),
+    Drops(drops::Args),
     Boot(boot::Args),
     Guard(guard::Args),
     /// Started by apply: leads the box back unless it is confirmed
@@ -126,6 +130,8 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Verify(args) => verify::run(args),
         Command::Probe(args) => probe::run(&args),
         Command::Watch(args) => watch::run(args),
+        Command::Alerts(args) => alerts::run(args),
+        Command::Drops(args) => drops::run(&args),
         Command::Boot(args) => boot::run(&args),
         Command::Guard(args) => guard::run(&args),
         Command::Watchdog => watchdog::run(),

@@ -1,0 +1,149 @@
+//! `segwall alerts`: what was told, and whether those who are to be told can be.
+
+use std::path::PathBuf;
+
+use segwall_watch::notify::{Notice, Receiver, Urgency};
+use serde_json::{Value, json};
+
+use crate::args::{Format, PolicyOption};
+use crate::exit::{Answer, Failure};
+use crate::input::Location;
+use crate::journal::{Journal, LOG_DIR, text};
+use crate::load;
+use crate::out::{BAD, CARE, GOOD, QUIET};
+use crate::text::Escaped;
+use crate::{json as shapes, out};
+
+/// List alerts, or see whether messages about them arrive
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, after_help = "Examples:
+  segwall alerts
+  segwall alerts --follow
+  segwall alerts --kind scan --source 192.168.200.7 --format json
+  segwall alerts test")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Sub>,
+    #[command(flatten)]
+    list: List,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Sub {
+    /// Send a message to everybody that the policy's [[notify]] names
+    #[command(after_help = "Example:
+  segwall alerts test --policy segwall.toml")]
+    Test(PolicyOption),
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    /// Only of kinds that begin so: scan, drops, drift, ...
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Only about this source
+    #[arg(long, value_name = "ADDRESS")]
+    source: Option<String>,
+    /// So many at most
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 50)]
+    last: usize,
+    /// Go on with what comes
+    #[arg(short, long)]
+    follow: bool,
+    /// Where `segwall watch` writes
+    #[arg(long, value_name = "DIR", default_value = LOG_DIR, value_hint = clap::ValueHint::DirPath)]
+    log_dir: PathBuf,
+    /// How to print
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+}
+
+/// Runs it.
+pub fn run(args: Args) -> Result<Answer, Failure> {
+    match args.command {
+        Some(Sub::Test(policy)) => test(policy),
+        None => list(&args.list),
+    }
+}
+
+fn list(args: &List) -> Result<Answer, Failure> {
+    let wanted = |value: &Value| {
+        args.kind.as_ref().is_none_or(|kind| text(value, "kind").starts_with(kind.as_str()))
+            && args.source.as_ref().is_none_or(|source| text(value, "source") == source)
+    };
+    let journal = Journal::of(&args.log_dir, "alerts.jsonl");
+    let show = |value: &Value| match args.format {
+        Format::Json => shapes::print_line(value),
+        Format::Text => out::print(&line(value)),
+    };
+    for value in journal.newest(args.last, wanted)? {
+        show(&value)?;
+    }
+    if args.follow {
+        out::flush()?;
+        journal.follow(|value| {
+            if wanted(&value) {
+                show(&value)?;
+                out::flush()?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(Answer::Yes)
+}
+
+fn line(value: &Value) -> String {
+    let style = match text(value, "severity") {
+        "critical" => BAD,
+        "warning" => CARE,
+        _ => QUIET,
+    };
+    let state = match text(value, "state") {
+        "update" => "goes on: ",
+        "closed" => "is over: ",
+        _ => "",
+    };
+    let id = value.get("id").and_then(Value::as_u64).unwrap_or(0);
+    format!(
+        "{QUIET}{}{QUIET:#} {style}{}{style:#} #{id} {state}{}\n",
+        Escaped(text(value, "at")),
+        Escaped(text(value, "kind")),
+        Escaped(text(value, "summary"))
+    )
+}
+
+/// Sends a message to everybody at once, one after the other.
+fn test(policy: PolicyOption) -> Result<Answer, Failure> {
+    let checked = match load::sound::<()>("alerts", &Location::of(policy.policy), Format::Text)? {
+        Ok(checked) => checked,
+        Err(answer) => return Ok(answer),
+    };
+    let receivers: Vec<Receiver> = checked.policy.notify.iter().filter_map(Receiver::of).collect();
+    if receivers.is_empty() {
+        return Err(Failure::Usage {
+            what: "the policy names nobody who is told of alerts".to_owned(),
+            help: "add a [[notify]] with email, webhook or command".to_owned(),
+        });
+    }
+    let summary = "this is a test: whoever reads it is told of Segwall's alerts";
+    let notice = Notice {
+        urgency: Urgency::Notice,
+        title: "segwall: a test".to_owned(),
+        text: format!("{summary}\n"),
+        json: json!({ "version": 1, "record": "test", "summary": summary }),
+    };
+    let mut failed = false;
+    for receiver in receivers {
+        let name = receiver.name();
+        let text = match receiver.deliver(std::slice::from_ref(&notice), 0) {
+            Ok(()) => format!("{GOOD}told{GOOD:#} {}\n", Escaped(&name)),
+            Err(error) => {
+                failed = true;
+                format!("{BAD}not told{BAD:#} {}: {}\n", Escaped(&name), Escaped(&error.chain()))
+            }
+        };
+        out::print(&text)?;
+        out::flush()?;
+    }
+    Ok(Answer::yes_if(!failed))
+}
