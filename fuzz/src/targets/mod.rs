@@ -6,6 +6,7 @@
 
 mod files;
 mod iptables;
+mod klog;
 mod meaning;
 mod nft;
 mod places;
@@ -32,6 +33,7 @@ pub const ALL: &[Target] = &[
     Target { name: "dhcpd", run: files::dhcpd, words: files::DHCPD_WORDS },
     Target { name: "ip_addr", run: files::addresses, words: files::ADDRESSES_WORDS },
     Target { name: "import", run: files::import, words: files::IMPORT_WORDS },
+    Target { name: "klog", run: klog::run, words: klog::WORDS },
 ];
 
 /// The target of this name.

@@ -24,7 +24,7 @@ impl Numbers {
 
 fn flood(numbers: &mut Numbers, iface: Iface) -> Packet {
     let bits = numbers.next();
-    let address = |bits: u64| IpAddr::V4(Ipv4Addr::from(u32::try_from(bits & 0xffff_ffff).unwrap()));
+    let address = |bits: u64| IpAddr::V4(Ipv4Addr::from(u32::try_from(bits & 0xffff_ffff).expect("32 bits")));
     Packet {
         verdict: Verdict::Refused(Reason::Unnamed),
         input: iface,
@@ -32,7 +32,7 @@ fn flood(numbers: &mut Numbers, iface: Iface) -> Packet {
         src: address(bits),
         dst: address(0xc0a8_1400 | bits >> 56),
         proto: proto::TCP,
-        header: Header::Ports { sport: 1, dport: u16::try_from(bits >> 40 & 0xffff).unwrap() },
+        header: Header::Ports { sport: 1, dport: u16::try_from(bits >> 40 & 0xffff).expect("16 bits") },
         flags: TcpFlags(TcpFlags::SYN),
         len: 40,
         mac: None,

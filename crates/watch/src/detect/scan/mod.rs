@@ -169,7 +169,8 @@ impl Scans {
             let Some(gone) = self.sources.evict() else { break };
             self.contacts = self.contacts.saturating_sub(gone.len());
         }
-        raised || packet.is_some_and(|packet| self.targets.contact(around, probe, packet))
+        // Hosts of the internet are too many to remember, and somebody else's to protect.
+        raised || packet.is_some_and(|packet| !outward && self.targets.contact(around, probe, packet))
     }
 }
 

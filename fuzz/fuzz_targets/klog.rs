@@ -1,0 +1,3 @@
+#![no_main]
+
+segwall_fuzz::fuzz!("klog");
