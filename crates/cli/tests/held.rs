@@ -117,6 +117,49 @@ fn people_read_what_is_wrong_and_what_to_do() {
     assert!(stderr(&none).contains("there are guest"), "{}", stderr(&none));
 }
 
+/// What is run one after the other on the box, and its exit codes.
+fn in_turn(dir: &Path, script: &str) -> String {
+    let mut command = Command::new("unshare");
+    let setup = SETUP.replace("exec \"$@\"", script);
+    command.args(["--map-root-user", "--net", "--mount", "sh", "-c", &setup]);
+    command.env("S", env!("CARGO_BIN_EXE_segwall")).env("BOX", dir).env("TZ", "UTC").env("NO_COLOR", "1");
+    let output = command.output().expect("unshare is part of every Linux");
+    stdout(&output)
+}
+
+#[test]
+fn a_host_is_cut_off_and_let_go() {
+    let Some(dir) = the_box() else { return };
+    let said = in_turn(
+        dir.path(),
+        "exec 2>&1; set +e
+         $S boot start
+         $S quarantine 192.0.2.101 --for 1h --because 'it scans'; echo \"first $?\"
+         $S quarantine --list; $S status | grep -A 9 ^quarantine; $S prove /etc/segwall/generations/000001/policy.toml | grep quarantine
+         $S quarantine 192.0.2.1; echo \"own $?\"
+         $S quarantine nobody; echo \"nobody $?\"
+         nft flush set inet segwall quarantine4; $S quarantine --list; $S boot start; $S quarantine --list
+         $S release 192.0.2.101; echo \"released $?\"
+         $S release 192.0.2.101; echo \"again $?\"; $S quarantine --list",
+    );
+    for words in [
+        "192.0.2.101 is cut off: 192.0.2.101\n0 open connections ended\ntraffic inside the segment guest goes on",
+        "it keeps its lease, and reaches nothing else\n`segwall release 192.0.2.101` lets it go\nfirst 0\n",
+        "\nquarantine\n192.0.2.101  ",
+        "1 address is in quarantine: ",
+        "this box's own address; switch an interface off with `ip link`\nown 4\n",
+        "nobody 2\n",
+        "192.0.2.101 is let go: 192.0.2.101\nreleased 0\n",
+        "again 1\nnobody is in quarantine\n",
+    ] {
+        assert!(said.contains(words), "`{words}` in {said}");
+    }
+    assert_eq!(said.matches("not in the kernel").count(), 1, "flushed once, and back with the rules: {said}");
+    let json = |args: &str| in_turn(dir.path(), &format!("$S boot start > /run/said; $S {args} --format json"));
+    check("quarantine", &json("quarantine 192.0.2.101 --for 1h"));
+    check("release", &json("release 192.0.2.101"));
+}
+
 #[test]
 fn what_is_no_list_is_refused() {
     let dir = tempfile::tempdir().expect("a folder");

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use segwall_core::analysis::proof::{self, Proof, Refutation};
 use segwall_core::netfilter::Program;
 use segwall_core::ruleset::At;
+use segwall_host::linux::quarantine::in_kernel;
 use segwall_host::prove::rule_words;
 use segwall_packetset::Space;
 use serde::Serialize;
@@ -55,6 +56,8 @@ pub struct Data {
     pub differences: Vec<Difference>,
     /// Why it is undetermined.
     pub reasons: Vec<String>,
+    /// Addresses that are in quarantine now, which the answer holds for as well; null of files.
+    pub quarantined: Option<usize>,
     /// What no such proof covers.
     pub not_covered: Vec<&'static str>,
 }
@@ -111,11 +114,13 @@ pub fn compare(checked: &Checked, rulesets: Vec<PathBuf>) -> Result<(Answer, Dat
     let mut reasons = Vec::new();
     let mut programs = Vec::new();
     let mut ruleset = checked.ruleset.clone();
+    let mut quarantined = None;
     if rulesets.is_empty() {
         ruleset.weekday_zone_s = segwall_host::linux::weekday_zone_s();
         let program = foreign::kernel()?;
         reasons.extend(segwall_host::prove::doubts(&program, &ruleset));
         programs.push(program);
+        quarantined = in_kernel().ok().map(|held| held.len());
         against.push("the kernel".to_owned());
     }
     for path in rulesets {
@@ -153,8 +158,8 @@ pub fn compare(checked: &Checked, rulesets: Vec<PathBuf>) -> Result<(Answer, Dat
         }
         proof::Answer::Proved => Vec::new(),
     };
-    let data =
-        Data { answer: word, at: clock::second(now), against, differences, reasons, not_covered: NOT_COVERED.to_vec() };
+    let (at, not_covered) = (clock::second(now), NOT_COVERED.to_vec());
+    let data = Data { answer: word, at, against, differences, reasons, quarantined, not_covered };
     Ok((answer, data))
 }
 
@@ -187,6 +192,10 @@ fn text(data: &Data, file: &str) -> String {
     }
     if data.answer == "proved" {
         text.push_str("for every packet at input, forward and output, IPv4 and IPv6, and for address translation\n");
+    }
+    if let Some(held @ 1..) = data.quarantined {
+        let held = if held == 1 { "1 address is".to_owned() } else { format!("{held} addresses are") };
+        let _ = writeln!(text, "{held} in quarantine: all of it is dropped that `segwall quarantine` does not leave");
     }
     let _ = writeln!(text, "not covered: {}", data.not_covered.join("; "));
     text

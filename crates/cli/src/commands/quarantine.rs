@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use segwall_core::quarantine::{Around, FOR_S_MAX, Held, Left, Refusal, Target, mac_text, target};
 use segwall_host::linux::Linux;
-use segwall_host::linux::quarantine::{neighbours, own_addresses};
+use segwall_host::linux::quarantine::{in_kernel, neighbours, own_addresses};
 use serde::Serialize;
 
 use super::quarantine_text;
@@ -167,7 +167,7 @@ pub fn find(measure: &Measure, host: &str, asker: &Asker, even_management: bool)
 /// Who is in quarantine: on the list, in the kernel, or both; and lines of the list that make no sense.
 pub fn rows(linux: &mut Linux) -> Result<(Vec<Row>, usize), Failure> {
     let list = linux.quarantine_list().map_err(router::refused)?;
-    let mut in_kernel = linux.quarantined().map_err(router::refused)?;
+    let mut held_now = in_kernel().map_err(router::refused)?;
     let now_s = clock::now().as_second();
     let mut rows = Vec::new();
     for held in list.held {
@@ -184,10 +184,10 @@ pub fn rows(linux: &mut Linux) -> Result<(Vec<Row>, usize), Failure> {
             left_s,
             because: held.because,
             user: Some(held.user),
-            in_force: in_kernel.remove(&held.addr),
+            in_force: held_now.remove(&held.addr),
         });
     }
-    rows.extend(in_kernel.into_iter().map(|address| Row {
+    rows.extend(held_now.into_iter().map(|address| Row {
         address,
         host: None,
         mac: None,

@@ -10,6 +10,14 @@ pub(super) const BOOT: &str = "segwall";
 /// The process that keeps them loaded.
 pub const GUARD: &str = "segwall-guard";
 
+/// The process that watches the traffic.
+pub const WATCH: &str = "segwall-watch";
+
+/// Whether a policy wants to be told of anything.
+pub(super) fn watches(policy: &Policy) -> bool {
+    policy.alerts.scans || policy.alerts.drops.is_some() || !policy.notify.is_empty()
+}
+
 /// A process that serves segments.
 pub(super) struct Daemon {
     pub name: &'static str,

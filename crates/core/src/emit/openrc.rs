@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::bundle::{Artifact, Input, MODE_PROGRAM, System, Target};
-use super::daemons::{BOOT, Daemon, GUARD, daemons};
+use super::daemons::{BOOT, Daemon, GUARD, WATCH, daemons, watches};
 use super::dhcp::STATE_DIR;
 use super::head;
 
@@ -13,6 +13,7 @@ pub(super) fn artifacts(input: &Input<'_>) -> Vec<Artifact> {
         ..Artifact::text(Target::Openrc, &format!("/etc/init.d/{name}"), text)
     };
     let mut list = vec![file(BOOT, boot()), file(GUARD, guard())];
+    list.extend(watches(input.policy).then(|| file(WATCH, watch())));
     for daemon in daemons(input.policy, System::Alpine) {
         list.push(file(daemon.name, service(&daemon, input.file())));
     }
@@ -65,6 +66,33 @@ respawn_max="0"
 depend() {
     use logger
     after segwall
+}
+"#
+    )
+}
+
+/// It reads the policy of the generation that holds, and reads it anew by itself when that changes.
+fn watch() -> String {
+    format!(
+        "#!/sbin/openrc-run\n{}{}",
+        head::of_program("#"),
+        r#"
+description="Watches the traffic between the segments of Segwall"
+supervisor="supervise-daemon"
+command="/usr/bin/segwall"
+# Such as --metrics 127.0.0.1:9273, in /etc/conf.d/segwall-watch.
+command_args="watch ${WATCH_OPTS}"
+extra_started_commands="reload"
+respawn_delay="2"
+respawn_max="0"
+
+depend() {
+    use logger net
+    after segwall
+}
+
+reload() {
+    supervise-daemon "$RC_SVCNAME" --signal HUP
 }
 "#
     )

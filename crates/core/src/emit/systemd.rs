@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::bundle::{Artifact, Input, System, Target};
-use super::daemons::{BOOT, Daemon, GUARD, daemons};
+use super::daemons::{BOOT, Daemon, GUARD, WATCH, daemons, watches};
 use super::head;
 
 pub(super) fn artifacts(input: &Input<'_>) -> Vec<Artifact> {
@@ -11,6 +11,7 @@ pub(super) fn artifacts(input: &Input<'_>) -> Vec<Artifact> {
         Artifact::text(Target::Systemd, &format!("/etc/systemd/system/{name}.service"), text)
     };
     let mut list = vec![file(BOOT, boot()), file(GUARD, guard())];
+    list.extend(watches(input.policy).then(|| file(WATCH, watch())));
     for daemon in daemons(input.policy, System::Debian) {
         list.push(file(daemon.name, service(&daemon, input.file())));
     }
@@ -83,6 +84,48 @@ RestartSec=2
 ",
         "RestrictNamespaces=net
 ProtectSystem=yes
+
+[Install]
+WantedBy=multi-user.target
+"
+    )
+}
+
+/// It reads the policy of the generation that holds, and reads it anew by itself when that changes.
+fn watch() -> String {
+    format!(
+        "{}{}{HARDENING}{}",
+        head::of_program("#"),
+        "
+[Unit]
+Description=Watch the traffic between the segments of Segwall
+Documentation=man:segwall(1)
+After=network.target segwall.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+# Such as WATCH_OPTS=--metrics 127.0.0.1:9273
+EnvironmentFile=-/etc/default/segwall-watch
+ExecStart=/usr/bin/segwall watch $WATCH_OPTS
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=always
+RestartSec=2
+WatchdogSec=60
+TimeoutStopSec=10
+LogsDirectory=segwall
+LogsDirectoryMode=0750
+StateDirectory=segwall
+StateDirectoryMode=0750
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW
+",
+        "RestrictNamespaces=yes
+ProtectSystem=strict
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectClock=yes
+PrivateTmp=yes
+PrivateDevices=yes
 
 [Install]
 WantedBy=multi-user.target

@@ -18,6 +18,7 @@ pub const OUR_INTERFACES: &str = "/etc/network/interfaces.d/segwall";
 pub const BOOT_SERVICE: &str = "segwall";
 /// The service that keeps the rules loaded.
 const GUARD_SERVICE: &str = "segwall-guard";
+const WATCH_SERVICE: &str = "segwall-watch";
 
 /// What a generation wants of the box, its rules aside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -165,7 +166,7 @@ fn services(wanted: &mut Wanted, bundle: &Bundle) {
     let files = of(&[Target::Dnsmasq, Target::Kea, Target::Dhcpd]);
     for name in bundle.services() {
         // The guard reads none of them: a change of DHCP is no reason to look away.
-        let files = if name == GUARD_SERVICE { Vec::new() } else { files.clone() };
+        let files = if [GUARD_SERVICE, WATCH_SERVICE].contains(&name.as_str()) { Vec::new() } else { files.clone() };
         wanted.services.push(WantedService { name, ours: true, files });
     }
     let files = of(&[Target::Rsyslog]);

@@ -33,24 +33,6 @@ impl Linux {
         Ok(file.map(|file| List::read(&String::from_utf8_lossy(&file.bytes))).unwrap_or_default())
     }
 
-    /// Addresses that the kernel holds.
-    ///
-    /// # Errors
-    /// When its sets cannot be read; not when they are not there.
-    pub fn quarantined(&self) -> Result<BTreeSet<IpAddr>, HostError> {
-        let failed = |error| HostError::new("read who is in quarantine", error);
-        let mut tables = NfTables::open().map_err(failed)?;
-        let mut found = BTreeSet::new();
-        for set in [SET4, SET6] {
-            match tables.elements(TABLE, set) {
-                Ok(elements) => found.extend(elements.iter().filter_map(|element| address(&element.key))),
-                Err(error) if error.is_missing() => {}
-                Err(error) => return Err(failed(error)),
-            }
-        }
-        Ok(found)
-    }
-
     /// Cuts addresses off: whatever passes the box from here on is dropped, and their open connections end, but for those
     /// with whom they may still speak. How many ended.
     ///
@@ -95,6 +77,24 @@ impl Linux {
     fn keep(&mut self, list: &List) -> Result<(), HostError> {
         write_whole(self, LIST, &FileState { mode: MODE, bytes: list.text().into_bytes() })
     }
+}
+
+/// Addresses that the kernel holds.
+///
+/// # Errors
+/// When its sets cannot be read; not when they are not there.
+pub fn in_kernel() -> Result<BTreeSet<IpAddr>, HostError> {
+    let failed = |error| HostError::new("read who is in quarantine", error);
+    let mut tables = NfTables::open().map_err(failed)?;
+    let mut found = BTreeSet::new();
+    for set in [SET4, SET6] {
+        match tables.elements(TABLE, set) {
+            Ok(elements) => found.extend(elements.iter().filter_map(|element| address(&element.key))),
+            Err(error) if error.is_missing() => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(found)
 }
 
 /// Which card has which address, as far as the box has spoken with them.

@@ -12,7 +12,7 @@ use segwall_core::quarantine::Held;
 use segwall_core::ruleset::At;
 use segwall_host::apply::{Compiled, Host, Verdict, boot};
 use segwall_host::conntrack::Conntrack;
-use segwall_host::linux::quarantine::{LIST, neighbours};
+use segwall_host::linux::quarantine::{LIST, in_kernel, neighbours};
 use segwall_host::netns::Netns;
 use segwall_host::nf_tables::NfTables;
 use segwall_host::nft::Nft;
@@ -140,9 +140,9 @@ fn loading_rules_keeps_who_is_in_quarantine() {
             }
             // Somebody takes all rules away: with them it comes back.
             Nft::find().unwrap().load(&Netns::current().unwrap(), "flush ruleset").unwrap();
-            assert!(linux.quarantined().unwrap().is_empty());
+            assert!(in_kernel().unwrap().is_empty());
             linux.load(Some(&old), Some(&old)).unwrap();
-            assert_eq!(linux.quarantined().unwrap(), BTreeSet::from([LEFT, LEFT6].map(|addr| addr.parse().unwrap())));
+            assert_eq!(in_kernel().unwrap(), BTreeSet::from([LEFT, LEFT6].map(|addr| addr.parse().unwrap())));
             linux.quarantine(vec![held(LEFT, Some(5))], &[]).unwrap();
             assert!(matches!(left_ms("quarantine4")[..], [Some(1..=5_000)]), "the new time is what holds");
         })
@@ -177,7 +177,7 @@ fn a_reboot_keeps_who_is_in_quarantine() {
         .run(|| {
             // What the boot service does where nothing was confirmed: it loads the closed rules it is given.
             boot::start(&mut linux, |_| Ok(Some(rules.clone()))).unwrap();
-            assert_eq!(linux.quarantined().unwrap(), BTreeSet::from([LEFT.parse().unwrap()]));
+            assert_eq!(in_kernel().unwrap(), BTreeSet::from([LEFT.parse().unwrap()]));
             assert_eq!(linux.quarantine_list().unwrap().skipped, 1);
             segwall_host::sysctl::set("net/ipv4/ip_forward", "1").unwrap();
         })
@@ -262,7 +262,7 @@ fn rules_that_break_quarantine_are_refuted() {
     for hook in ["input", "forward", "output"] {
         let of = |line: &&str| line.starts_with(&format!("add rule inet segwall {hook} "));
         let (lookups, rest): (Vec<&str>, Vec<&str>) =
-            lines.iter().copied().partition(|line| of(&line) && line.contains("@quarantine"));
+            lines.iter().copied().partition(|line| of(line) && line.contains("@quarantine"));
         let state = rest.iter().position(|line| of(line) && line.contains("ct state vmap")).unwrap();
         let moved = [&rest[..=state], &lookups, &rest[state + 1..]].concat();
         refuted(&moved.join("\n"), hook);

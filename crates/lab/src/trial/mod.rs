@@ -8,9 +8,8 @@ use schemars::JsonSchema;
 use segwall_core::analysis::proof::{Refutation, Treatment};
 use segwall_core::netfilter::Hook;
 use segwall_core::ruleset::ACCEPT_LOG_GROUP;
-use segwall_core::ruleset::quarantine::{TABLE, set};
 use segwall_host::conntrack::{Key, Tuple};
-use segwall_packetset::{CtState, Family, Field, Header, Place, TcpFlags, proto};
+use segwall_packetset::{CtState, Field, Header, Place, TcpFlags, proto};
 use serde::Serialize;
 
 use crate::capture::Headers;
@@ -65,6 +64,9 @@ pub fn tried(
     if one.does == Treatment::Limit {
         return Ok(Tried::Unsent("a limit shows with many packets"));
     }
+    if one.quarantined.words().is_some() {
+        return Ok(Tried::Unsent("nobody is in quarantine in the lab"));
+    }
     let tag = prober.tag();
     let ready = match ready(ground, one, tag) {
         Ok(ready) if is_sendable => ready,
@@ -73,14 +75,10 @@ pub fn tried(
     };
     let shot = Shot { from: ready.from, via: ready.via, content: Content::Ready(ready.ip.clone(), tag) };
     let of_translation = is_of_translation(one.does);
-    let (hold, release) = quarantine(one);
     let mut answer = Tried::Confirmed;
     for _ in 0..ATTEMPTS {
         if let Some(texts) = reload {
             prober.load(ground.topology, texts)?;
-        }
-        if !hold.is_empty() {
-            prober.load(ground.topology, &hold)?;
         }
         if matches!(one.does, Treatment::Written | Treatment::Unwritten) {
             prober.listen_to(ACCEPT_LOG_GROUP)?;
@@ -108,23 +106,7 @@ pub fn tried(
             break;
         }
     }
-    if !release.is_empty() {
-        prober.load(ground.topology, &release)?;
-    }
     Ok(answer)
-}
-
-/// Texts that put the ends of a packet into quarantine as its claim says, and take them out again.
-fn quarantine(one: &Refutation) -> (Vec<String>, Vec<String>) {
-    let shown = &one.witness.shown;
-    let ends = [(one.quarantined.src, shown.src), (one.quarantined.dst, shown.dst)];
-    let text = |verb: &str| {
-        ends.iter()
-            .filter(|(is_held, _)| *is_held)
-            .map(|(_, addr)| format!("{verb} element inet {TABLE} {} {{ {addr} }}\n", set(Family::of(*addr))))
-            .collect()
-    };
-    (text("add"), text("delete"))
 }
 
 /// Whether it is claimed what a chain that translates does, whatever becomes of the packet behind it.

@@ -32,9 +32,8 @@ mod text;
 mod treatment;
 mod update;
 
-pub use model::{
-    Action, Base, Chain, Field, Hook, Key, NamedLimit, Part, Program, Rule, Set, SetKind, State, Type, element_weight,
-};
+pub use model::{Action, Base, Chain, Field, Hook, Key, NamedLimit, Part, Program, Rule, Set, SetKind, State, Type};
+pub use script::element_weight;
 
 use crate::ruleset::{At, Ruleset};
 

@@ -93,15 +93,6 @@ impl Set {
     }
 }
 
-/// What an element counts for where a transaction is limited: a range in a set of one field is sent as two.
-#[must_use]
-pub fn element_weight(kind: SetKind) -> usize {
-    match kind {
-        SetKind::Written { interval: true, .. } => 2,
-        SetKind::Written { .. } | SetKind::Learned { .. } | SetKind::Held { .. } => 1,
-    }
-}
-
 /// Type of a set's field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Type {

@@ -2,7 +2,7 @@
 
 use super::super::comment;
 use super::TABLE;
-use super::model::{Base, Chain, Hook, Key, Program, Set, SetKind, element_weight};
+use super::model::{Base, Chain, Hook, Key, Program, Set, SetKind};
 use super::text::{self, put};
 
 /// Bytes of text an element takes, roughly; only to reserve memory.
@@ -16,6 +16,15 @@ pub(super) const ACCEPTS: &str = "accept";
 /// How much a set opens: what drops or only names interfaces first, what anti-spoofing lets pass last.
 fn openness(name: &str) -> u8 {
     if name.starts_with(SOURCES) { 2 } else { u8::from(name.starts_with(ACCEPTS)) }
+}
+
+/// What an element counts for where a transaction is limited: a range in a set of one field is sent as two.
+#[must_use]
+pub fn element_weight(kind: SetKind) -> usize {
+    match kind {
+        SetKind::Written { interval: true, .. } => 2,
+        SetKind::Written { .. } | SetKind::Learned { .. } | SetKind::Held { .. } => 1,
+    }
 }
 
 pub(super) fn base_text(base: Base) -> (&'static str, &'static str, &'static str, &'static str) {
