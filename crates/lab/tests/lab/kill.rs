@@ -89,12 +89,13 @@ fn a_killed_lab_leaves_nothing_behind() {
             left.iter().any(|one| one.starts_with("user:")) || left.len() > 1,
             "{phase}: it has namespaces: {left:?}"
         );
+        let holders = holders(&left);
         lab.0.kill().unwrap();
         lab.0.wait().unwrap();
         await_gone(&format!("{phase}: processes of the lab"), || {
             family.iter().copied().filter(|pid| is_running(*pid)).map(|pid| pid.to_string()).collect()
         });
-        await_gone(&format!("{phase}: namespaces of the lab"), || held(&left));
+        await_gone(&format!("{phase}: namespaces of the lab"), || held(&left, &holders));
         assert_eq!(interfaces, self::interfaces(), "{phase}: interfaces of this machine");
         println!("{phase}: {} processes and {} namespaces are gone", family.len(), left.len());
     }
@@ -159,11 +160,26 @@ fn namespaces(pid: u32) -> BTreeSet<String> {
     links("ns").into_iter().chain(links("fd")).filter(is_namespace).collect()
 }
 
-/// Who still has one of these namespaces.
-fn held(names: &BTreeSet<String>) -> Vec<String> {
+/// When a process was started, in ticks since the boot: with its number that tells it from all others.
+fn started(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    text.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// Who has one of these namespaces.
+fn holders(names: &BTreeSet<String>) -> Vec<(u32, u64)> {
+    let has = |pid: &u32| !namespaces(*pid).is_disjoint(names);
+    processes().into_iter().filter(has).filter_map(|pid| Some((pid, started(pid)?))).collect()
+}
+
+/// Who of these still has one of these namespaces. Nobody else is asked: the kernel gives the number of a namespace that is
+/// gone to the next one, which may be that of a test beside this one.
+fn held(names: &BTreeSet<String>, before: &[(u32, u64)]) -> Vec<String> {
     let mut holders = Vec::new();
-    for pid in processes() {
-        holders.extend(namespaces(pid).intersection(names).map(|name| format!("{name} in {pid}")));
+    for (pid, since) in before {
+        if started(*pid) == Some(*since) {
+            holders.extend(namespaces(*pid).intersection(names).map(|name| format!("{name} in {pid}")));
+        }
     }
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     holders.extend(names.iter().filter(|name| mounts.contains(name.as_str())).map(|name| format!("{name} is mounted")));
