@@ -64,7 +64,8 @@ fn words_decide_what_was_refused() {
 
 #[test]
 fn a_dash_several_files_and_files_that_cannot_be_read() {
-    let log = std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(LOG)).expect("committed");
+    let log =
+        std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(LOG)).expect("committed");
     let piped = with_stdin(&["watch", "--replay", "-", "--year", "2026"], &log);
     assert_eq!(stdout(&piped), stdout(&run(&["watch", "--replay", LOG, "--year", "2026"])));
     assert!(stdout(&piped).contains("36 packets of 39 lines: 1 alert"), "{}", stdout(&piped));
