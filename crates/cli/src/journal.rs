@@ -143,7 +143,9 @@ mod tests {
         write(&dir.path().join("a.jsonl.1"), "{\"n\":3}\n");
         write(&dir.path().join("a.jsonl"), "{\"n\":4}\n{\"n\":5");
         let journal = Journal::of(dir.path(), "a.jsonl");
-        let all = |last| journal.newest(last, |_| true).unwrap().iter().map(|one| one["n"].as_u64().unwrap()).collect::<Vec<_>>();
+        let all = |last| {
+            journal.newest(last, |_| true).unwrap().iter().map(|one| one["n"].as_u64().unwrap()).collect::<Vec<_>>()
+        };
         assert_eq!(all(9), [1, 2, 3, 4]);
         assert_eq!(all(2), [3, 4]);
         assert!(matches!(Journal::of(dir.path(), "b").newest(1, |_| true), Err(Failure::Refused(_))));

@@ -114,9 +114,9 @@ struct Daemon<'a> {
 /// See [`DaemonError`]. Full disks, receivers that do not answer and lost records are no errors.
 pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result<(), DaemonError> {
     let pages = Arc::new(Pages::default());
-    let server = setup.metrics.map(|addr| {
-        Server::start(addr, Arc::clone(&pages)).map_err(|source| DaemonError::Metrics { addr, source })
-    });
+    let server = setup
+        .metrics
+        .map(|addr| Server::start(addr, Arc::clone(&pages)).map_err(|source| DaemonError::Metrics { addr, source }));
     let _server = server.transpose()?;
     let log = |name: &str| setup.logs.as_ref().map(|dir| LogFile::new(dir.join(name), Limits::default()));
     let (packets, alerts) = match setup.style {
@@ -254,11 +254,11 @@ fn notice(alert: &Alert, json: Value) -> Notice {
         Phase::Update => "goes on: ",
         Phase::Closed => "is over: ",
     };
-    let mut text = format!("{}\n\nfirst {}, last {}, counted {}\n", alert.summary, alert.first, alert.last, alert.count);
-    for (word, list) in [
-        ("targets", alert.targets.iter().map(ToString::to_string).collect::<Vec<_>>()),
-        ("ports", alert.ports.clone()),
-    ] {
+    let mut text =
+        format!("{}\n\nfirst {}, last {}, counted {}\n", alert.summary, alert.first, alert.last, alert.count);
+    for (word, list) in
+        [("targets", alert.targets.iter().map(ToString::to_string).collect::<Vec<_>>()), ("ports", alert.ports.clone())]
+    {
         if !list.is_empty() {
             text.push_str(&format!("{word}: {}\n", list.join(", ")));
         }

@@ -16,11 +16,14 @@ use crate::{json as shapes, out};
 
 /// List alerts, or see whether messages about them arrive
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true, after_help = "Examples:
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
   segwall alerts
   segwall alerts --follow
   segwall alerts --kind scan --source 192.168.200.7 --format json
-  segwall alerts test")]
+  segwall alerts test"
+)]
 pub struct Args {
     #[command(subcommand)]
     command: Option<Sub>,

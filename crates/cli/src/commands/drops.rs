@@ -81,13 +81,8 @@ pub fn run(args: &Args) -> Result<Answer, Failure> {
 
 impl Args {
     fn wants(&self, value: &Value) -> bool {
-        let texts = [
-            (&self.from, "from"),
-            (&self.to, "to"),
-            (&self.src, "src"),
-            (&self.dst, "dst"),
-            (&self.reason, "reason"),
-        ];
+        let texts =
+            [(&self.from, "from"), (&self.to, "to"), (&self.src, "src"), (&self.dst, "dst"), (&self.reason, "reason")];
         let port = self.port.is_none_or(|port| value.get("dport").and_then(Value::as_u64) == Some(u64::from(port)));
         (self.accepted || text(value, "verdict") == "drop")
             && port

@@ -176,7 +176,8 @@ mod tests {
             log.line(&format!("line {number:06}"));
             log.flush();
         }
-        let sizes: Vec<u64> = fs::read_dir(dir.path()).unwrap().map(|one| one.unwrap().metadata().unwrap().len()).collect();
+        let sizes: Vec<u64> =
+            fs::read_dir(dir.path()).unwrap().map(|one| one.unwrap().metadata().unwrap().len()).collect();
         assert_eq!(sizes.len(), 4);
         assert!(sizes.iter().all(|len| *len <= 1_000 + 12), "{sizes:?}");
         let newest = fs::read_to_string(dir.path().join("drops.jsonl")).unwrap();

@@ -133,8 +133,7 @@ mod tests {
             packet(47, Header::Other, 0),
         ] {
             let line = classic(at, &packet);
-            let mut reader =
-                Reader::new(Style { year: 2026, timezone: TimeZone::UTC, words: Words::default() });
+            let mut reader = Reader::new(Style { year: 2026, timezone: TimeZone::UTC, words: Words::default() });
             assert_eq!(reader.line(line.as_bytes()), Some((at, packet)), "{line}");
         }
     }

@@ -52,9 +52,7 @@ fn parsed(bytes: &[u8], verdict: Verdict) -> Option<Packet> {
             flags = TcpFlags(tcp.slice()[13]);
             Header::Ports { sport: tcp.source_port(), dport: tcp.destination_port() }
         }
-        Some(TransportSlice::Udp(udp)) => {
-            Header::Ports { sport: udp.source_port(), dport: udp.destination_port() }
-        }
+        Some(TransportSlice::Udp(udp)) => Header::Ports { sport: udp.source_port(), dport: udp.destination_port() },
         Some(TransportSlice::Icmpv4(icmp)) => Header::Icmp { kind: icmp.slice()[0], code: icmp.slice()[1] },
         Some(TransportSlice::Icmpv6(icmp)) => Header::Icmp { kind: icmp.slice()[0], code: icmp.slice()[1] },
         None => Header::Other,
@@ -96,7 +94,9 @@ pub fn connection(entry: &Entry) -> Connection {
 fn answer(entry: &Entry) -> Answer {
     match (entry.is_answered(), entry.sent, entry.answered) {
         (false, ..) => Answer::None,
-        (true, Some(sent), Some(back)) if entry.original.proto == proto::TCP && sent.packets <= 1 && back.packets == 1 => {
+        (true, Some(sent), Some(back))
+            if entry.original.proto == proto::TCP && sent.packets <= 1 && back.packets == 1 =>
+        {
             Answer::Refused
         }
         (true, ..) => Answer::Answered,

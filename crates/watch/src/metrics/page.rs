@@ -60,12 +60,7 @@ pub fn page(snapshot: &Snapshot) -> String {
     text.metric("segwall_policy_info", "gauge", "The policy that is watched.");
     text.sample("segwall_policy_info", &[("policy", &info.policy)], 1);
     if let Some(there) = totals.table {
-        text.single(
-            "segwall_table_loaded",
-            "gauge",
-            "Whether Segwall's table is in the kernel.",
-            u64::from(there),
-        );
+        text.single("segwall_table_loaded", "gauge", "Whether Segwall's table is in the kernel.", u64::from(there));
     }
     refused(&mut text, totals, network);
     connections(&mut text, totals, network);
@@ -84,17 +79,31 @@ fn refused(text: &mut Text, totals: &Totals, network: &Network) {
         text.sample(name, &labels, *packets);
     }
     let name = "segwall_dropped_pair_packets_total";
-    text.metric(name, "counter", "Packets refused, by the interfaces between which; exact, from the kernel's counters.");
+    text.metric(
+        name,
+        "counter",
+        "Packets refused, by the interfaces between which; exact, from the kernel's counters.",
+    );
     for ((input, output), packets) in &totals.refused_pairs {
         text.sample(name, &[("in", input.as_str()), ("out", output.as_str())], *packets);
     }
-    text.single("segwall_logged_packets_total", "counter", "Packets that rules logged and that were read.", totals.logged);
+    text.single(
+        "segwall_logged_packets_total",
+        "counter",
+        "Packets that rules logged and that were read.",
+        totals.logged,
+    );
 }
 
 fn connections(text: &mut Text, totals: &Totals, network: &Network) {
     if let Some((count, max)) = totals.conntrack {
         text.single("segwall_conntrack_entries", "gauge", "Connections that the kernel follows.", count);
-        text.single("segwall_conntrack_entries_limit", "gauge", "Connections that the kernel can follow; 0: no limit.", max);
+        text.single(
+            "segwall_conntrack_entries_limit",
+            "gauge",
+            "Connections that the kernel can follow; 0: no limit.",
+            max,
+        );
     }
     type Of = fn(&crate::totals::Connections) -> u64;
     let list: [(&str, &str, Of); 7] = [
@@ -106,13 +115,15 @@ fn connections(text: &mut Text, totals: &Totals, network: &Network) {
             |one| one.unanswered,
         ),
         ("segwall_connection_sent_bytes_total", "IP bytes sent by openers of ended connections.", |one| one.sent.bytes),
-        ("segwall_connection_sent_packets_total", "Packets sent by openers of ended connections.", |one| one.sent.packets),
-        ("segwall_connection_received_bytes_total", "IP bytes sent back on ended connections.", |one| one.received.bytes),
-        (
-            "segwall_connection_received_packets_total",
-            "Packets sent back on ended connections.",
-            |one| one.received.packets,
-        ),
+        ("segwall_connection_sent_packets_total", "Packets sent by openers of ended connections.", |one| {
+            one.sent.packets
+        }),
+        ("segwall_connection_received_bytes_total", "IP bytes sent back on ended connections.", |one| {
+            one.received.bytes
+        }),
+        ("segwall_connection_received_packets_total", "Packets sent back on ended connections.", |one| {
+            one.received.packets
+        }),
     ];
     for (name, help, of) in list {
         text.metric(name, "counter", help);
@@ -136,9 +147,12 @@ fn alerts(text: &mut Text, totals: &Totals, open: &BTreeMap<Kind, u64>) {
 fn losses(text: &mut Text, totals: &Totals, lost: &Lost, lines_lost: u64) {
     let name = "segwall_lost_records_total";
     text.metric(name, "counter", "Records that the kernel could not hand over, by source.");
-    for (source, word) in
-        [(Source::Packets, "packets"), (Source::Connections, "connections"), (Source::Links, "links"), (Source::Log, "log")]
-    {
+    for (source, word) in [
+        (Source::Packets, "packets"),
+        (Source::Connections, "connections"),
+        (Source::Links, "links"),
+        (Source::Log, "log"),
+    ] {
         text.sample(name, &[("source", word)], totals.lost.get(&source).copied().unwrap_or(0));
     }
     let name = "segwall_forgotten_total";
@@ -162,7 +176,12 @@ fn receivers(text: &mut Text, told: &BTreeMap<String, Told>) {
     type Of = fn(&Told) -> u64;
     let list: [(&str, &str, &str, Of); 4] = [
         ("segwall_notifications_total", "counter", "Messages about alerts that were taken.", |one| one.sent),
-        ("segwall_notification_failures_total", "counter", "Messages that were not taken and are tried again.", |one| one.failed),
+        (
+            "segwall_notification_failures_total",
+            "counter",
+            "Messages that were not taken and are tried again.",
+            |one| one.failed,
+        ),
         ("segwall_notices_lost_total", "counter", "Alerts that could not be told to a receiver.", |one| one.lost),
         ("segwall_notices_waiting", "gauge", "Alerts that wait to be told.", |one| one.waiting),
     ];

@@ -8,7 +8,7 @@ use super::ordinary::ordinary;
 use super::quarantine;
 use super::treatment::Treatment;
 use super::witness::{Witness, witness};
-use crate::netfilter::meaning::{self, Hooked, Options, Rates, RuleAt};
+use crate::netfilter::meaning::{self, Hooked, Memory, Options, Rates, RuleAt};
 use crate::netfilter::{Hook, Program, Reject};
 use crate::ruleset::quarantine::Quarantined;
 use crate::ruleset::{ACCEPT_LOG_GROUP, At, Reason, Ruleset};
@@ -89,13 +89,19 @@ pub fn prove_preferring(
 ) -> Proof {
     let mut differences = Vec::new();
     let mut doubts = Vec::new();
+    let mut answered: Vec<Program> = programs.iter().map(|program| (*program).clone()).collect();
+    let lookups: Vec<_> = answered.iter_mut().map(quarantine::lookups).collect();
+    let memory = Memory::default();
     for hook in [Hook::Input, Hook::Forward, Hook::Output] {
+        let want = intent(space, ruleset, hook, at);
         for ends in quarantine::cases(programs, hook) {
-            let answered: Vec<Program> = programs.iter().map(|program| quarantine::answered(program, ends)).collect();
+            answered.iter_mut().zip(&lookups).for_each(|(program, lookups)| quarantine::answer(program, lookups, ends));
             let answered: Vec<&Program> = answered.iter().collect();
             let mut comparison = Comparison::new(space, ruleset, &answered, at, hook, preferred);
             comparison.quarantined = ends;
-            if let Err(error) = comparison.filter() {
+            comparison.memory = memory.clone();
+            let compared = want.clone().and_then(|want| comparison.filter(want));
+            if let Err(error) = compared {
                 comparison.doubts.push(format!("{error}, at the {} hook", hook.word()));
             }
             differences.extend(comparison.differences);
@@ -125,6 +131,7 @@ pub(super) struct Comparison<'a> {
     pub(super) at: At,
     pub(super) hook: Hook,
     quarantined: Quarantined,
+    memory: Memory,
     preferred: &'a Preferred<'a>,
     differences: Vec<Refutation>,
     pub(super) doubts: Vec<String>,
@@ -140,11 +147,11 @@ impl<'a> Comparison<'a> {
         preferred: &'a Preferred<'a>,
     ) -> Self {
         let (differences, doubts) = (Vec::new(), Vec::new());
-        Self { space, ruleset, programs, at, hook, quarantined: Quarantined::NONE, preferred, differences, doubts }
+        let (quarantined, memory) = (Quarantined::NONE, Memory::default());
+        Self { space, ruleset, programs, at, hook, quarantined, memory, preferred, differences, doubts }
     }
 
-    fn filter(&mut self) -> Result<(), GaveUp> {
-        let want = intent(self.space, self.ruleset, self.hook, self.at)?;
+    fn filter(&mut self, want: Intent) -> Result<(), GaveUp> {
         let want = quarantine::narrowed(self.space, self.ruleset, self.hook, want, self.quarantined)?;
         // With every limit used up, and with room in all of them.
         let over = self.walk(&want, Rates::Over)?;
@@ -171,7 +178,7 @@ impl<'a> Comparison<'a> {
 
     fn walk(&mut self, want: &Intent, rates: Rates) -> Result<Hooked, GaveUp> {
         let options = Options { rates, entering: want.possible, ..Options::default() };
-        meaning::path(self.space, self.programs, self.hook, &options)
+        meaning::path_remembering(self.space, self.programs, self.hook, &options, &self.memory)
     }
 
     /// Accepts and drops must be equal; `known`: whether limits are as the policy has them.

@@ -36,30 +36,55 @@ pub fn cases(programs: &[&Program], hook: Hook) -> Vec<Quarantined> {
     }
 }
 
-/// The program with lookups in the quarantine answered by the bits.
-pub fn answered(program: &Program, ends: Quarantined) -> Program {
-    let mut program = program.clone();
-    let ours = |table: &&mut crate::netfilter::Table| table.family == TableFamily::Inet && table.name == TABLE;
-    for table in program.tables.iter_mut().filter(ours) {
+/// Where a program looks packets up in the quarantine.
+#[derive(Debug)]
+pub struct Lookup {
+    table: usize,
+    chain: usize,
+    rule: usize,
+    step: usize,
+    /// The source, not the destination.
+    is_src: bool,
+}
+
+/// Finds them. What the sets hold now is forgotten: hosts come and go.
+pub fn lookups(program: &mut Program) -> Vec<Lookup> {
+    let mut lookups = Vec::new();
+    for (table_at, table) in program.tables.iter_mut().enumerate() {
+        if table.family != TableFamily::Inet || table.name != TABLE {
+            continue;
+        }
         for set in table.sets.iter_mut().filter(|set| is_quarantine(&set.name)) {
             set.content = Content::Unknown(CHANGES);
         }
-        let rules = table.chains.iter_mut().flat_map(|chain| &mut chain.rules);
-        for step in rules.flat_map(|rule| &mut rule.steps) {
-            let Step::Match(Match::Among { keys, values, .. }) = step else { continue };
-            let Values::Set(name) = &*values else { continue };
-            let is_in = match keys.as_slice() {
-                [Key::Field(Field::Src)] => ends.src,
-                [Key::Field(Field::Dst)] => ends.dst,
-                _ => continue,
-            };
-            if is_quarantine(name) {
-                let all = vec![vec![(0, u128::MAX)]];
-                *values = Values::Here(if is_in { all } else { Vec::new() });
+        for (chain, rules) in table.chains.iter().enumerate() {
+            for (rule, steps) in rules.rules.iter().enumerate() {
+                for (step, found) in steps.steps.iter().enumerate() {
+                    let Step::Match(Match::Among { keys, values: Values::Set(name), .. }) = found else { continue };
+                    let is_src = match keys.as_slice() {
+                        [Key::Field(Field::Src)] => true,
+                        [Key::Field(Field::Dst)] => false,
+                        _ => continue,
+                    };
+                    if is_quarantine(name) {
+                        lookups.push(Lookup { table: table_at, chain, rule, step, is_src });
+                    }
+                }
             }
         }
     }
-    program
+    lookups
+}
+
+/// Answers them by the bits.
+pub fn answer(program: &mut Program, lookups: &[Lookup], ends: Quarantined) {
+    for at in lookups {
+        let step = &mut program.tables[at.table].chains[at.chain].rules[at.rule].steps[at.step];
+        if let Step::Match(Match::Among { values, .. }) = step {
+            let is_in = if at.is_src { ends.src } else { ends.dst };
+            *values = Values::Here(if is_in { vec![vec![(0, u128::MAX)]] } else { Vec::new() });
+        }
+    }
 }
 
 fn is_quarantine(name: &str) -> bool {

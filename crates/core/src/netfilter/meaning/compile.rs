@@ -1,6 +1,8 @@
 //! Matches as sets: packets that may match, packets that must.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use segwall_packetset::{Cube, Field, GaveUp, Set, Space, proto};
 
@@ -64,10 +66,14 @@ pub(super) fn names<'p>(programs: &[&'p Program]) -> Vec<Vec<TableNames<'p>>> {
 /// Which set, by which keys, seen how.
 type SetKey = ((usize, usize), String, Vec<Key>, View);
 
+/// What named sets come to, for several questions about programs that have the same sets, in the same space.
+#[derive(Debug, Clone, Default)]
+pub struct Memory(Rc<RefCell<BTreeMap<SetKey, Positive>>>);
+
 /// Compiles matches; what a named set comes to is kept.
 #[derive(Debug, Default)]
 pub(super) struct Compiler {
-    sets: BTreeMap<SetKey, Positive>,
+    pub sets: Memory,
     ports: Option<Set>,
 }
 
@@ -89,8 +95,9 @@ impl Compiler {
             Values::Here(elements) => self.positive(space, keys, &mut elements.iter(), view)?,
             Values::Set(name) => {
                 let key = (at, name.clone(), keys.to_vec(), view);
-                match self.sets.get(&key) {
-                    Some(positive) => *positive,
+                let known = self.sets.0.borrow().get(&key).copied();
+                match known {
+                    Some(positive) => positive,
                     None => {
                         let positive = match table.sets.get(name.as_str()) {
                             None => Self::unknown(MISSING),
@@ -100,7 +107,7 @@ impl Compiler {
                                 self.positive(space, keys, &mut elements.iter(), view)?
                             }
                         };
-                        self.sets.insert(key, positive);
+                        self.sets.0.borrow_mut().insert(key, positive);
                         positive
                     }
                 }

@@ -21,8 +21,10 @@ mod walk;
 use segwall_packetset::Set;
 
 pub use alone::alone;
+pub use compile::Memory;
 pub use path::{
-    Translations, decided_by, filter, path, path_seen, translates_related_alike, translation, translation_rules,
+    Translations, decided_by, filter, path, path_remembering, path_seen, translates_related_alike, translation,
+    translation_rules,
 };
 pub use seen::Seen;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use segwall_packetset::{Field, GaveUp, Point, Set, Space, proto};
 
+use super::compile::Memory;
 use super::seen::Seen;
 use super::walk::Walk;
 use super::{Hooked, Options, RuleAt, RuleUse, UnknownUse};
@@ -44,7 +45,21 @@ fn with_rules(space: &mut Space, mut hooked: Hooked, seen: BTreeMap<RuleAt, Seen
 /// # Errors
 /// When the space gives up.
 pub fn path(space: &mut Space, programs: &[&Program], hook: Hook, options: &Options) -> Result<Hooked, GaveUp> {
-    let (hooked, seen) = path_seen(space, programs, hook, options)?;
+    path_remembering(space, programs, hook, options, &Memory::default())
+}
+
+/// As [`path`], of one of several questions about programs whose sets are the same.
+///
+/// # Errors
+/// When the space gives up.
+pub fn path_remembering(
+    space: &mut Space,
+    programs: &[&Program],
+    hook: Hook,
+    options: &Options,
+    memory: &Memory,
+) -> Result<Hooked, GaveUp> {
+    let (hooked, seen) = along_path(space, programs, hook, options, memory)?;
     with_rules(space, hooked, seen)
 }
 
@@ -58,6 +73,16 @@ pub fn path_seen(
     hook: Hook,
     options: &Options,
 ) -> Result<(Hooked, BTreeMap<RuleAt, Seen>), GaveUp> {
+    along_path(space, programs, hook, options, &Memory::default())
+}
+
+fn along_path(
+    space: &mut Space,
+    programs: &[&Program],
+    hook: Hook,
+    options: &Options,
+    memory: &Memory,
+) -> Result<(Hooked, BTreeMap<RuleAt, Seen>), GaveUp> {
     let way = way(hook);
     let first = first_packets(space)?;
     let later = space.complement(first)?;
@@ -68,6 +93,7 @@ pub fn path_seen(
         // Walked apart: a nat chain that accepts leaves the others to decide.
         let entering = space.intersect(options.entering, first)?;
         let mut walk = Walk::new(space, programs, Options { entering, collect_rules: false, ..*options });
+        walk.compiler.sets = memory.clone();
         walk.forwarded = way.contains(&Hook::Forward);
         walk.hook(*hook, &[ChainKind::Nat])?;
         let mut passes: Vec<Set> = walk.translated()?.into_iter().map(|(_, set)| set).collect();
@@ -84,6 +110,7 @@ pub fn path_seen(
         nat_drops = space.union(nat_drops, hooked.may_drop)?;
     }
     let mut walk = Walk::new(space, programs, *options);
+    walk.compiler.sets = memory.clone();
     along(&mut walk, &way)?;
     let passed = walk.passed()?;
     let nat_drops = walk.space.intersect(nat_drops, passed)?;
