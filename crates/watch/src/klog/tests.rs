@@ -16,7 +16,7 @@ const TCP: &str = "IN=eth0.10 OUT=eth0.20 MAC=52:54:00:00:00:01:02:00:00:00:10:0
 fn a_packet_is_read_whole() {
     let line = format!("Nov 26 12:00:00 router kernel: [ 5123.000001] DROPPED: {TCP}");
     let mut reader = reader();
-    let (at, packet) = reader.line(line.as_bytes()).unwrap();
+    let (at, packet) = reader.line(line.as_bytes()).expect("it is read");
     assert_eq!(at.to_string(), "2026-11-26T12:00:00.000Z");
     assert_eq!(packet.verdict, Verdict::Refused(Reason::Foreign));
     assert_eq!((packet.input.as_str(), packet.output.as_str()), ("eth0.10", "eth0.20"));
@@ -84,25 +84,25 @@ fn other_protocols_and_families() {
     let echo =
         of("IN=a OUT= MAC= SRC=fe80:0000:0000:0000:0000:0000:0000:0001 DST=fd00:0020:0000:0000:0000:0000:0000:0005 \
         LEN=104 TC=0 HOPLIMIT=64 FLOWLBL=0 PROTO=ICMPv6 TYPE=128 CODE=0 ID=3 SEQ=1 ")
-        .unwrap();
+        .expect("it is read");
     assert_eq!(echo.header, Header::Icmp { kind: 128, code: 0 });
     assert_eq!(echo.dst.to_string(), "fd00:20::5");
     let error =
         of("IN=a OUT=b SRC=10.0.0.1 DST=10.0.0.2 LEN=88 TOS=0x00 PREC=0xC0 TTL=64 ID=1 PROTO=ICMP TYPE=3 CODE=3 \
         [SRC=10.0.0.2 DST=10.0.0.1 LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID=2 DF PROTO=UDP SPT=9 DPT=10 LEN=40 ] MARK=0x1 ")
-        .unwrap();
+        .expect("it is read");
     assert_eq!((error.src.to_string().as_str(), error.header), ("10.0.0.1", Header::Icmp { kind: 3, code: 3 }));
-    let udp = of("IN=a OUT=b SRC=10.0.0.1 DST=10.0.0.2 LEN=40 PROTO=UDP SPT=1 DPT=2 LEN=20 MARK=0x5").unwrap();
+    let udp = of("IN=a OUT=b SRC=10.0.0.1 DST=10.0.0.2 LEN=40 PROTO=UDP SPT=1 DPT=2 LEN=20 MARK=0x5").expect("it is read");
     assert_eq!((udp.len, udp.header), (40, Header::Ports { sport: 1, dport: 2 }));
-    let fragment = of("IN=a OUT=b SRC=10.0.0.1 DST=10.0.0.2 LEN=40 ID=7 MF FRAG:1480 PROTO=TCP ").unwrap();
+    let fragment = of("IN=a OUT=b SRC=10.0.0.1 DST=10.0.0.2 LEN=40 ID=7 MF FRAG:1480 PROTO=TCP ").expect("it is read");
     assert_eq!(fragment.header, Header::Other);
-    let other = of("IN=a OUT=b SRC=10.0.0.1 DST=10.0.0.2 LEN=20 PROTO=253 ").unwrap();
+    let other = of("IN=a OUT=b SRC=10.0.0.1 DST=10.0.0.2 LEN=20 PROTO=253 ").expect("it is read");
     assert_eq!((other.proto, other.header), (253, Header::Other));
-    let bridge = of("IN=br0 OUT= PHYSIN=eth1 SRC=10.0.0.1 DST=10.0.0.2 LEN=20 PROTO=2 ").unwrap();
+    let bridge = of("IN=br0 OUT= PHYSIN=eth1 SRC=10.0.0.1 DST=10.0.0.2 LEN=20 PROTO=2 ").expect("it is read");
     assert_eq!(bridge.input.as_str(), "br0");
     let to_all = of("IN=a OUT= MAC=ff:ff:ff:ff:ff:ff:02:00:00:00:00:01:08:00 SRC=0.0.0.0 DST=255.255.255.255 LEN=328 \
         PROTO=UDP SPT=68 DPT=67 LEN=308")
-    .unwrap();
+    .expect("it is read");
     assert!(to_all.to_all);
     for broken in [
         "IN=a OUT=b",
