@@ -28,5 +28,6 @@ mod ring;
 pub mod rtnl;
 pub mod rtnl_dump;
 pub mod sim;
+pub mod stream;
 pub mod sysctl;
 pub mod userns;

@@ -2,13 +2,14 @@
 
 use crate::tree::{File, files, none};
 
-/// What each crate may use of ours. `packetset ← core ← host ← lab ← cli`.
+/// What each crate may use of ours. `packetset ← core ← host ← {lab, watch} ← cli`.
 const CRATES: &[(&str, &[&str])] = &[
     ("packetset", &[]),
     ("core", &["packetset"]),
     ("host", &["packetset", "core"]),
     ("lab", &["packetset", "core", "host"]),
-    ("cli", &["packetset", "core", "host", "lab"]),
+    ("watch", &["packetset", "core", "host"]),
+    ("cli", &["packetset", "core", "host", "lab", "watch"]),
 ];
 
 /// What each module of core may use of core.

@@ -1,0 +1,3 @@
+//! x
+pub mod message;
+pub mod spool;
