@@ -12,6 +12,7 @@ use super::{SEGMENT_LEN_MAX, SEGMENT_NUMBER_MAX, SpoolError};
 
 const ENDING: &str = ".segment";
 const LOCK_NAME: &str = "lock";
+const ASIDE_NAME: &str = "put-aside";
 /// The digits of a number, so that names sort as numbers do.
 const DIGITS: usize = 16;
 
@@ -97,10 +98,14 @@ pub fn remove(dir: &Path, number: u64) {
     let _ = fs::remove_file(path(dir, number));
 }
 
-/// Out of the way, for a person to look at. The name may be taken by an older one: then that is replaced.
+/// Out of the way, for a person to look at. The one before goes, so that they do not fill the disk.
 pub fn put_aside(dir: &Path, number: u64) {
-    let from = path(dir, number);
-    let _ = fs::rename(&from, from.with_extension("segment.unreadable"));
+    let _ = fs::rename(path(dir, number), dir.join(ASIDE_NAME));
+}
+
+/// Brings names of new files to the disk.
+pub fn sync_names(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
 }
 
 #[cfg(test)]
@@ -111,7 +116,9 @@ mod tests {
     fn names_are_numbers_in_order() {
         assert_eq!(number("000000000000001f.segment"), Some(31));
         assert_eq!(path(Path::new("/a"), 31), Path::new("/a/000000000000001f.segment"));
-        for other in ["1f.segment", "000000000000001F.segment", "+00000000000001f.segment", "000000000000001f.segment.unreadable"] {
+        for other in
+            ["1f.segment", "000000000000001F.segment", "+00000000000001f.segment", "000000000000001f.segment.old"]
+        {
             assert_eq!(number(other), None, "{other}");
         }
         assert_eq!(number("ffffffffffffffff.segment"), None, "there must be a next one");

@@ -35,7 +35,7 @@ const RECORD_LEN_MAX: usize = message::LEN_MAX;
 const SEGMENT_LEN_MAX: u64 = 1024 * 1024;
 /// A small spool has smaller segments, so that a full one loses little at once.
 const SEGMENTS_MIN: u64 = 16;
-/// Beyond it a name is somebody else's; so there is always a next number.
+/// Beyond it a name is somebody else's, and left alone; so there is always a next number.
 const SEGMENT_NUMBER_MAX: u64 = u64::MAX / 2;
 /// What a file takes on the disk at least, and is counted as: blocks of this many bytes.
 const BLOCK_LEN: u64 = 4096;
@@ -82,7 +82,7 @@ pub struct Lost {
     pub damaged_bytes: u64,
     /// Bytes that were cut from ends: messages that were being written when a process or the power went away.
     pub torn_bytes: u64,
-    /// Files that cannot be read; they are renamed to `….unreadable`.
+    /// Files with nothing in them that can be read; the last one is kept beside the others as `put-aside`.
     pub files: u64,
 }
 
@@ -114,6 +114,8 @@ pub struct Spool {
     /// What the file says.
     kept: Option<Position>,
     writer: Option<Writer>,
+    /// Segments that are full, and not all on the disk yet.
+    unsynced: BTreeMap<u64, File>,
     next_number: u64,
     loaded: Option<Loaded>,
     lost: Lost,
@@ -147,6 +149,7 @@ impl Spool {
             first: kept.unwrap_or_default(),
             kept,
             writer: None,
+            unsynced: BTreeMap::new(),
             next_number: 0,
             loaded: None,
             lost: Lost::default(),
@@ -167,13 +170,10 @@ impl Spool {
                 files::remove(&self.dir, number);
                 continue;
             }
-            let bytes = match files::read(&self.dir, number) {
-                Ok(bytes) => bytes,
-                Err(_) => {
-                    files::put_aside(&self.dir, number);
-                    self.lost.files += 1;
-                    continue;
-                }
+            let Ok(bytes) = files::read(&self.dir, number) else {
+                files::put_aside(&self.dir, number);
+                self.lost.files += 1;
+                continue;
             };
             let mut at = if number == self.first.segment { self.first.offset } else { 0 };
             let mut segment = Segment::default();
@@ -182,9 +182,15 @@ impl Spool {
                 segment.messages += 1;
                 at = to_u64(found.end);
             }
-            self.lost.torn_bytes += files::len(&self.dir, number).saturating_sub(at);
+            let torn = files::len(&self.dir, number).saturating_sub(at);
+            self.lost.torn_bytes += torn;
             if segment.messages == 0 {
-                files::remove(&self.dir, number);
+                if torn > 0 {
+                    files::put_aside(&self.dir, number);
+                    self.lost.files += 1;
+                } else {
+                    files::remove(&self.dir, number);
+                }
                 continue;
             }
             // Should the cut not work, what is behind it is not read either.
@@ -209,7 +215,7 @@ impl Spool {
 
     /// Bytes on the disk, whole blocks.
     #[must_use]
-    pub fn len(&self) -> u64 {
+    pub fn bytes_on_disk(&self) -> u64 {
         self.segments.values().map(|segment| on_disk(segment.len)).sum()
     }
 
@@ -251,6 +257,7 @@ impl Spool {
     fn remove(&mut self, number: u64) {
         files::remove(&self.dir, number);
         self.segments.remove(&number);
+        self.unsynced.remove(&number);
         if self.loaded.as_ref().is_some_and(|loaded| loaded.segment == number) {
             self.loaded = None;
         }

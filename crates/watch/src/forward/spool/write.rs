@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::{self, Write};
 
-use super::{RECORD_LEN_MAX, SEGMENT_LEN_MAX, SEGMENTS_MIN, Segment, Spool, SpoolError, files, on_disk, record, to_u64};
+use super::{
+    RECORD_LEN_MAX, SEGMENT_LEN_MAX, SEGMENTS_MIN, Segment, Spool, SpoolError, files, on_disk, record, to_u64,
+};
 
 /// Bytes that are handed to the kernel at once.
 const BATCH_LEN_MAX: usize = 64 * 1024;
@@ -14,6 +16,7 @@ pub struct Writer {
     number: u64,
     file: File,
     is_synced: bool,
+    is_name_synced: bool,
 }
 
 impl Spool {
@@ -76,7 +79,7 @@ impl Spool {
         if self.writer.is_none() {
             let file = files::create(&self.dir, self.next_number)?;
             self.segments.insert(self.next_number, Segment::default());
-            self.writer = Some(Writer { number: self.next_number, file, is_synced: true });
+            self.writer = Some(Writer { number: self.next_number, file, is_synced: true, is_name_synced: false });
             self.next_number += 1;
         }
         Ok(self.writer.as_mut().expect("made above"))
@@ -88,10 +91,12 @@ impl Spool {
     }
 
     fn finish_writer(&mut self) {
-        // What a full segment has not on the disk yet, the kernel writes within its own time; waiting here for each
-        // would hold up everything behind it.
-        self.writer = None;
-        self.take_away_delivered();
+        if let Some(writer) = self.writer.take() {
+            if !writer.is_synced {
+                self.unsynced.insert(writer.number, writer.file);
+            }
+            self.take_away_delivered();
+        }
     }
 
     pub(super) fn is_written(&self, number: u64) -> bool {
@@ -100,7 +105,7 @@ impl Spool {
 
     /// Drops the oldest segments until so many bytes fit.
     pub(super) fn make_room(&mut self, len: u64) {
-        while self.len() + on_disk(len) > self.len_max {
+        while self.bytes_on_disk() + on_disk(len) > self.len_max {
             let Some((&oldest, segment)) = self.segments.first_key_value() else { return };
             self.lost.dropped += segment.waiting();
             if self.is_written(oldest) {
@@ -115,16 +120,25 @@ impl Spool {
     /// # Errors
     /// When the disk refuses.
     pub fn sync(&mut self) -> Result<(), SpoolError> {
-        let is_empty = self.waiting() == 0;
-        if let Some(writer) = &mut self.writer
-            && !writer.is_synced
-            && !is_empty
-        {
-            // One try: what the kernel could not write once, it forgets, and says so once.
-            writer.is_synced = true;
-            writer.file.sync_data().map_err(|source| SpoolError::Write { path: self.dir.clone(), source })?;
+        if self.waiting() == 0 {
+            return Ok(());
         }
-        Ok(())
+        let mut result = Ok(());
+        // One try each: what the kernel could not write once it forgets, and says so once.
+        for (_, file) in std::mem::take(&mut self.unsynced) {
+            result = result.and(file.sync_data());
+        }
+        if let Some(writer) = &mut self.writer {
+            if !writer.is_synced {
+                writer.is_synced = true;
+                result = result.and(writer.file.sync_data());
+            }
+            if !writer.is_name_synced {
+                writer.is_name_synced = true;
+                result = result.and(files::sync_names(&self.dir));
+            }
+        }
+        result.map_err(|source| SpoolError::Write { path: self.dir.clone(), source })
     }
 }
 
