@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use super::flight::{Batch, Flight};
-use super::link::{Link, LinkError};
+use super::link::{Link, LinkError, MAY_BE_AWAY};
 use super::message;
 use super::spool::{Position, Spool};
 
@@ -85,7 +85,7 @@ impl Connection {
 
     fn datagrams(&mut self, spool: &mut Spool) -> Result<Round, LinkError> {
         let Link::Udp(socket) = &self.link else { return Ok(Round::Wait(None)) };
-        let broken = |source| LinkError::Broken { host: self.host.clone(), source };
+        let broken = |source| LinkError::Broken { host: self.host.clone(), hint: MAY_BE_AWAY, source };
         // Nobody answers but a kernel, which says that nobody listens; what waits would wake us again and again.
         for _ in 0..DATAGRAMS {
             match socket.recv(&mut [0; 1]) {

@@ -15,20 +15,27 @@ const READ_LEN: usize = 4096;
 /// Reads at a time: whoever talks without end does not keep us from sending.
 const READS_MAX: usize = 16;
 
+/// What may be the matter when a connection ends.
+pub const MAY_BE_AWAY: &str = "is it being restarted, and is there a way to it?";
+
 /// The connection is over.
 #[derive(Debug, Error)]
 pub enum LinkError {
     /// The collector ended it.
-    #[error("the collector {host} closed the connection; is it being restarted?")]
+    #[error("the collector {host} closed the connection; {hint}")]
     Closed {
         /// Whom we spoke to.
         host: String,
+        /// What may be the matter.
+        hint: &'static str,
     },
     /// The kernel gave it up.
-    #[error("the connection to {host} broke: {source}; is there a way to it, and does it run?")]
+    #[error("the connection to the collector {host} broke: {source}; {hint}")]
     Broken {
         /// Whom we spoke to.
         host: String,
+        /// What may be the matter.
+        hint: &'static str,
         /// What the kernel said.
         source: io::Error,
     },
@@ -89,7 +96,19 @@ impl Stream {
     }
 
     fn broken(&self, source: io::Error) -> LinkError {
-        LinkError::Broken { host: self.host.clone(), source }
+        LinkError::Broken { host: self.host.clone(), hint: self.hint(), source }
+    }
+
+    fn closed(&self) -> LinkError {
+        LinkError::Closed { host: self.host.clone(), hint: self.hint() }
+    }
+
+    /// In TLS 1.3 we may send before the collector has looked at our certificate, and many say nothing when they end it.
+    fn hint(&self) -> &'static str {
+        match &self.tls {
+            Some(_) => "is it being restarted, or does it want a certificate of this box, or another one? Its log says",
+            None => MAY_BE_AWAY,
+        }
     }
 
     /// Takes bytes to be sent. Only after [`Stream::flush`] said that everything is: so what waits here is bounded.
@@ -142,7 +161,7 @@ impl Stream {
                 None => self.socket.read(&mut bytes),
             };
             match read {
-                Ok(0) => return Err(LinkError::Closed { host: self.host.clone() }),
+                Ok(0) => return Err(self.closed()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -159,7 +178,7 @@ impl Stream {
                     }
                 }
                 if has_ended {
-                    return Err(LinkError::Closed { host: self.host.clone() });
+                    return Err(self.closed());
                 }
             }
         }

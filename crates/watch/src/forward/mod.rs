@@ -171,6 +171,8 @@ impl Forwarder {
             .name("forward".to_owned())
             .spawn(move || {
                 worker.run();
+                // Whoever waits for the end may open the spool.
+                drop(worker);
                 let _ = end.send(());
             })
             .map_err(StartError::Thread)?;

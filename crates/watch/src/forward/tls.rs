@@ -148,9 +148,40 @@ fn explain_certificate(fault: &CertificateError, host: &str) -> String {
             format!("the certificate of {host} is not signed by whom it says; somebody may stand in between")
         }
         CertificateError::Revoked => format!("the certificate of {host} was revoked by its authority; give it another"),
-        other => format!(
-            "the certificate of {host} cannot be accepted: {other}; it must be one for a server, in version 3, not an \
-             authority's own"
+        // The library has a name for it, but no value that could be matched without another dependency.
+        other if format!("{other:?}").contains("CaUsedAsEndEntity") => format!(
+            "the certificate of {host} is that of an authority (CA:TRUE), as `openssl req -x509` makes it; give {host} one \
+             of its own with CA:FALSE, signed by that authority"
         ),
+        other => {
+            format!("the certificate of {host} cannot be accepted: {other}; it must be one for a server, version 3")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rustls::pki_types::UnixTime;
+
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_wrong_at_boot_is_thought_of() {
+        let day = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(days * 86_400));
+        let fault = CertificateError::NotValidYetContext { time: day(1), not_before: day(20_000) };
+        let text = explain(&Error::InvalidCertificate(fault), "loghost");
+        assert!(text.contains("not valid yet") && text.contains("as soon as the clock is set"), "{text}");
+    }
+
+    #[test]
+    fn what_a_collector_says_of_our_certificate_is_explained() {
+        let text = explain(&Error::AlertReceived(AlertDescription::CertificateRequired), "loghost");
+        assert_eq!(text, "the collector loghost asks for a certificate of this box; give the box one");
+        let text = explain(&Error::AlertReceived(AlertDescription::UnknownCA), "loghost");
+        assert!(text.contains("does not accept this box's certificate") && text.contains("its own log"), "{text}");
+        let text = explain(&Error::AlertReceived(AlertDescription::InternalError), "loghost");
+        assert!(text.starts_with("TLS with loghost failed: "), "{text}");
     }
 }

@@ -50,7 +50,7 @@ pub struct Worker {
     way: Way,
     backoff: Backoff,
     kept_at: Instant,
-    /// Lines that came while there was no spool.
+    /// Lines that were left when there was no spool to the end.
     unspooled: u64,
     /// Messages delivered over connections that are gone.
     sent: u64,
@@ -104,8 +104,11 @@ impl Worker {
         loop {
             let stop_by = self.intake.must_stop_by();
             self.open_spool();
-            let lines = self.intake.take();
-            self.write_down(&lines);
+            if self.spool.is_some() {
+                // Without a spool lines wait in memory; perhaps another daemon is just ending.
+                let lines = self.intake.take();
+                self.write_down(&lines);
+            }
             let wake_at = self.drive();
             self.keep(false);
             self.publish();

@@ -29,7 +29,7 @@ pub const ALL: &[Case] = &[
 /// The first argument of a daemon that is to be killed.
 pub const MARK: &str = "--as-helper";
 
-/// A hand-over takes longer only when the machine gives this thread no time.
+/// How long a hand-over may take.
 const HAND_OVER_MAX: Duration = Duration::from_millis(1);
 
 fn vanishes(world: &World, input: &Input<'_>, transport: Transport, mut options: Options) {
@@ -66,19 +66,21 @@ fn vanishes(world: &World, input: &Input<'_>, transport: Transport, mut options:
     lost_nothing(&numbers, next);
     assert_eq!(arrived(&collector.file), found);
     assert!(found.seams < numbers.connections, "{found:?}, {} connections", numbers.connections);
-    took.sort_unstable();
-    let (largest, late) = (took[took.len() - 1], took.iter().filter(|took| **took > HAND_OVER_MAX).count());
+    took.sort_unstable_by_key(|handed| handed.took);
+    let ours: Vec<Duration> = took.iter().filter(|handed| !handed.was_preempted).map(|handed| handed.took).collect();
+    let (largest, largest_ours) = (took[took.len() - 1].took, ours[ours.len() - 1]);
+    let late = ours.iter().filter(|took| **took > HAND_OVER_MAX).count();
     println!(
         "    away {} s: {next} lines in order, {} again at {} seams; caught up within {:.1} s; handing over: median {:?}, \
-         largest {largest:?}, {late} above {HAND_OVER_MAX:?}",
+         largest {largest_ours:?}, and where the kernel took the core away {largest:?}",
         away.as_secs(),
         found.again,
         found.seams,
         caught_up.as_secs_f64(),
-        took[took.len() / 2],
+        ours[ours.len() / 2],
     );
-    // A machine with more to do than it has cores stops any thread for some milliseconds; a wait would be a second.
-    assert!(late * 1000 <= took.len() && largest < Duration::from_millis(100), "{late} late, {largest:?}");
+    // The other thread may lose its core while it holds the lock; a wait for disk or network would be seconds.
+    assert!(late * 1000 <= ours.len() && largest < Duration::from_millis(100), "{late} late, {largest:?}");
 }
 
 fn tcp_collector_vanishes() {
@@ -184,9 +186,13 @@ fn disk_is_full_and_then_not() {
     // Nobody listens yet. Twice what the disk takes, in pieces that the queue in memory takes.
     for round in 0..10 {
         hand_over(&forwarder, round * 1000..(round + 1) * 1000, Duration::ZERO);
+        // What waits in memory counts as queued, and may still be lost.
+        let mut before = None;
         wait_for("the disk", Duration::from_secs(10), || {
+            thread::sleep(Duration::from_millis(50));
             let numbers = forwarder.numbers();
-            numbers.queued + numbers.lost.messages() == (round + 1) * 1000
+            let is_still = before.replace((numbers.queued, numbers.lost)) == Some((numbers.queued, numbers.lost));
+            is_still && numbers.queued + numbers.lost.messages() == (round + 1) * 1000
         });
     }
     let numbers = forwarder.numbers();

@@ -66,9 +66,12 @@ fn tls_wrong_certificates_and_then_a_good_one() {
     assert!(text.contains("is for somebody else") && text.contains("needs 192.0.2.10 as subjectAltName"), "{text}");
     let text = said(&world, &Input::Tls(&certificates, "old"), &options);
     assert!(text.contains("has expired") && text.contains("This box's clock says 20"), "{text}");
-    // The authority itself is no server.
-    let text = said(&world, &Input::Tls(&certificates, "ca"), &options);
-    assert!(text.contains("it must be one for a server"), "{text}");
+    // What `openssl req -x509` makes at once: an authority, not a server.
+    certificates.self_signed("lone", &COLLECTOR.to_string());
+    let mut alone = options.clone();
+    alone.tls.roots = Roots::File(certificates.path("lone.pem"));
+    let text = said(&world, &Input::Tls(&certificates, "lone"), &alone);
+    assert!(text.contains("is that of an authority (CA:TRUE)"), "{text}");
 
     // Tried again, with a certificate that was put right meanwhile.
     let mut collector = Collector::start(&world, &Input::Tls(&certificates, "elsewhere"));
@@ -90,11 +93,11 @@ fn tls_the_box_needs_a_certificate() {
     certificates.issue("box", "stranger", &BOX.to_string(), 30);
     let mut options = trusting(&world, &certificates);
     let text = said(&world, &Input::MutualTls(&certificates, "good"), &options);
-    assert!(text.contains("collector 192.0.2.10"), "{text}");
+    assert!(text.contains("collector 192.0.2.10") && text.contains("want a certificate of this box"), "{text}");
     options.tls.identity =
         Some(Identity { certificates: certificates.path("box.pem"), key: certificates.path("box.key") });
     let text = said(&world, &Input::MutualTls(&certificates, "good"), &options);
-    assert!(text.contains("collector 192.0.2.10"), "{text}");
+    assert!(text.contains("collector 192.0.2.10") && text.contains("or another one"), "{text}");
 }
 
 fn tls_files_that_are_missing() {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
 use segwall_host::netns::Netns;
 use segwall_host::nft::Nft;
 use segwall_host::rtnl::{Change, Rtnl, VethEnd};
@@ -146,23 +147,39 @@ pub fn wait_for(what: &str, within: Duration, mut is_so: impl FnMut() -> bool) {
 
 /// Waits until so many lines arrived.
 pub fn wait_for_lines(file: &Path, lines: u64, within: Duration) -> Arrived {
-    wait_for(&format!("{lines} lines"), within, || arrived(file).lines >= lines);
-    arrived(file)
+    let begun = Instant::now();
+    loop {
+        let found = arrived(file);
+        if found.lines >= lines {
+            return found;
+        }
+        assert!(begun.elapsed() < within, "waited {} s for {lines} lines: {found:?}", within.as_secs());
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
-/// Hands lines over, and how long the longest took.
-pub fn hand_over(forwarder: &Forwarder, numbers: std::ops::Range<u64>, pause: Duration) -> Vec<Duration> {
-    let mut took = Vec::new();
+/// How long one hand-over took.
+#[derive(Clone, Copy)]
+pub struct Handed {
+    pub took: Duration,
+    /// Whether the kernel gave the core to somebody else meanwhile.
+    pub was_preempted: bool,
+}
+
+/// Hands lines over, and how long each took.
+pub fn hand_over(forwarder: &Forwarder, numbers: std::ops::Range<u64>, pause: Duration) -> Vec<Handed> {
+    let preempted = || getrusage(UsageWho::RUSAGE_THREAD).unwrap().involuntary_context_switches();
+    let mut all = Vec::new();
     for number in numbers {
         let line = line(number);
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), preempted());
         assert!(forwarder.hand_over(line), "line {number} found no room");
-        took.push(begun.elapsed());
+        all.push(Handed { took: begun.elapsed(), was_preempted: preempted() != before });
         if !pause.is_zero() {
             thread::sleep(pause);
         }
     }
-    took
+    all
 }
 
 /// Nothing was lost, and it is known.

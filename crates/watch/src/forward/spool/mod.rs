@@ -35,6 +35,8 @@ const RECORD_LEN_MAX: usize = message::LEN_MAX;
 const SEGMENT_LEN_MAX: u64 = 1024 * 1024;
 /// A small spool has smaller segments, so that a full one loses little at once.
 const SEGMENTS_MIN: u64 = 16;
+/// A segment that is written to is done with at this length, when it is all delivered.
+const DONE_LEN_MIN: u64 = 64 * 1024;
 /// Beyond it a name is somebody else's, and left alone; so there is always a next number.
 const SEGMENT_NUMBER_MAX: u64 = u64::MAX / 2;
 /// What a file takes on the disk at least, and is counted as: blocks of this many bytes.
@@ -240,13 +242,18 @@ impl Spool {
         self.take_away_delivered();
     }
 
-    /// Takes away every segment before the position, and the one it stands at the end of, unless it is written to.
+    /// Takes away every segment before the position, and the one it stands at the end of. That one may be written to:
+    /// then it goes when it is not small any more, so that what is delivered takes no room, and is seldom written to the
+    /// disk at all.
     fn take_away_delivered(&mut self) {
         while let Some((&number, segment)) = self.segments.first_key_value() {
-            let is_done = number < self.first.segment
-                || (number == self.first.segment && self.first.offset >= segment.len && !self.is_written(number));
-            if !is_done {
+            let is_read = number == self.first.segment && self.first.offset >= segment.len;
+            let is_small = segment.len < DONE_LEN_MIN;
+            if number >= self.first.segment && !(is_read && !(self.is_written(number) && is_small)) {
                 return;
+            }
+            if self.is_written(number) {
+                self.writer = None;
             }
             // Whatever should have been read by now cannot be read.
             self.lost.unreadable += segment.waiting();

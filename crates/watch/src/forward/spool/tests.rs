@@ -304,3 +304,17 @@ fn a_spool_has_one_user_and_modes() {
     let error = Spool::open(Path::new("/proc/none"), ROOMY).expect_err("nobody writes there").to_string();
     assert!(error.starts_with("cannot use the spool /proc/none: "), "{error}");
 }
+
+#[test]
+fn what_is_delivered_takes_no_room() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut spool = Spool::open(dir.path(), ROOMY).expect("it opens");
+    for round in 0..50 {
+        append(&mut spool, round * 100..(round + 1) * 100).expect("there is room");
+        let records = rest(&mut spool, Position::default());
+        assert_eq!(messages(records.clone()), (round * 100..(round + 1) * 100).map(text).collect::<Vec<_>>());
+        spool.delivered(records.last().expect("a hundred").end, 100);
+        assert!(spool.bytes_on_disk() <= DONE_LEN_MIN, "{}", spool.bytes_on_disk());
+    }
+    assert_eq!((spool.waiting(), spool.lost()), (0, Lost::default()));
+}

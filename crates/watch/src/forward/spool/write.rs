@@ -60,9 +60,10 @@ impl Spool {
             let segment = self.segments.entry(writer.number).or_default();
             segment.len += to_u64(kept_len);
             segment.messages += to_u64(whole);
-            // Nothing may stand behind half a record; where it cannot be cut off, the segment ends here.
-            if kept_len < written && writer.file.set_len(segment.len).is_err() {
-                self.writer = None;
+            // Nothing may stand behind half a record, and a full disk may have room again once this segment is delivered.
+            if error.is_some() {
+                let _ = writer.file.set_len(segment.len);
+                self.finish_writer();
             }
         }
         error.map_or(Ok(()), |source| Err(SpoolError::Write { path: self.dir.clone(), source }))
@@ -92,7 +93,10 @@ impl Spool {
 
     fn finish_writer(&mut self) {
         if let Some(writer) = self.writer.take() {
-            if !writer.is_synced {
+            if self.segments.get(&writer.number).is_none_or(|segment| segment.messages == 0) {
+                // Made on a full disk: the next try makes its own.
+                self.remove(writer.number);
+            } else if !writer.is_synced {
                 self.unsynced.insert(writer.number, writer.file);
             }
             self.take_away_delivered();
