@@ -20,6 +20,7 @@ use crate::world::{
 pub const ALL: &[Case] = &[
     ("tcp_collector_vanishes", tcp_collector_vanishes),
     ("tls_collector_vanishes", tls_collector_vanishes),
+    ("answers_get_lost", answers_get_lost),
     ("collector_restarts", collector_restarts),
     ("daemon_restarts_while_the_collector_is_away", daemon_restarts_while_the_collector_is_away),
     ("daemon_is_killed_while_the_collector_is_away", daemon_is_killed_while_the_collector_is_away),
@@ -95,6 +96,27 @@ fn tls_collector_vanishes() {
     certificates.issue("good", "ca", &COLLECTOR.to_string(), 30);
     let options = trusting(&world, &certificates);
     vanishes(&world, &Input::Tls(&certificates, "good"), Transport::Tls, options);
+}
+
+/// The collector has lines, and we cannot know it: they come again, and nothing else does.
+fn answers_get_lost() {
+    let world = World::new();
+    let collector = Collector::start(&world, &Input::Tcp);
+    let forwarder = world.forward(Transport::Tcp, &world.options());
+    hand_over(&forwarder, 0..100, Duration::ZERO);
+    wait_for("the first", Duration::from_secs(10), || forwarder.numbers().sent == 100);
+    world.mute();
+    hand_over(&forwarder, 100..150, Duration::from_millis(1));
+    wait_for("the connection to be given up", Duration::from_secs(10), || {
+        matches!(forwarder.numbers().connection, Connection::Down { .. })
+    });
+    assert_eq!((forwarder.numbers().sent, forwarder.numbers().queued), (100, 50));
+    world.open();
+    wait_for("all to be delivered", Duration::from_secs(10), || forwarder.numbers().sent == 150);
+    let found = arrived(&collector.file);
+    assert!(found.lines == 150 && (1..=50).contains(&found.again) && found.seams == 1, "{found:?}");
+    lost_nothing(&forwarder.stop(Duration::from_secs(5)), 150);
+    println!("    150 lines in order, {} again at {} seam", found.again, found.seams);
 }
 
 /// What the collector's kernel had taken, and the collector had not read, comes again.

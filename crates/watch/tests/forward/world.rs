@@ -78,6 +78,12 @@ impl World {
         Nft::find().unwrap().load(&self.collector, rules).unwrap();
     }
 
+    /// From now on the collector takes everything, and no answer comes back.
+    pub fn mute(&self) {
+        let rules = "table ip hole {\n chain out { type filter hook output priority 0; policy drop; }\n}\n";
+        Nft::find().unwrap().load(&self.collector, rules).unwrap();
+    }
+
     pub fn open(&self) {
         Nft::find().unwrap().load(&self.collector, "delete table ip hole\n").unwrap();
     }
