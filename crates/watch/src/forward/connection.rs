@@ -113,7 +113,7 @@ impl Connection {
     fn stream(&mut self, spool: &mut Spool, silence: Duration, settle: Duration) -> Result<Round, LinkError> {
         let Link::Stream(stream) = &mut self.link else { return Ok(Round::Wait(None)) };
         if self.has_finished {
-            return Ok(Round::Wait(None));
+            return Ok(Round::Wait(self.flight.settles_at(settle)));
         }
         stream.receive()?;
         let mut is_more = true;
@@ -142,10 +142,7 @@ impl Connection {
         }
         let now = Instant::now();
         self.flight.acknowledge(stream.acknowledged()?, now);
-        if let Some(settled) = self.flight.take_settled(settle, now) {
-            self.delivered += settled.messages;
-            spool.delivered(settled.position, settled.messages);
-        }
+        self.settle(spool, settle, now);
         if self.flight.stalled(self.unsent.is_some(), now) > silence {
             return Err(LinkError::Silent { host: self.host.clone(), silence_s: silence.as_secs() });
         }
@@ -157,8 +154,9 @@ impl Connection {
     }
 
     /// Ends the connection once everything is sent and acknowledged: true when nothing is left to wait for. A collector
-    /// that closes its side as well has read everything before, and so everything is delivered.
-    pub fn finish(&mut self, spool: &mut Spool) -> bool {
+    /// that closes its side as well has read everything before, and so everything is delivered; one that stays has as
+    /// much time as any other time.
+    pub fn finish(&mut self, spool: &mut Spool, settle: Duration) -> bool {
         if !self.has_finished && !self.is_done(spool) {
             return false;
         }
@@ -169,16 +167,19 @@ impl Connection {
                 return true;
             }
         }
-        match stream.receive() {
-            Ok(()) => false,
-            Err(LinkError::Closed { .. }) => {
-                if let Some(settled) = self.flight.take_settled(Duration::ZERO, Instant::now()) {
-                    self.delivered += settled.messages;
-                    spool.delivered(settled.position, settled.messages);
-                }
-                true
-            }
-            Err(_) => true,
+        let settle = match stream.receive() {
+            Ok(()) => settle,
+            Err(LinkError::Closed { .. }) => Duration::ZERO,
+            Err(_) => return true,
+        };
+        self.settle(spool, settle, Instant::now());
+        self.flight.is_empty()
+    }
+
+    fn settle(&mut self, spool: &mut Spool, settle: Duration, now: Instant) {
+        if let Some(settled) = self.flight.take_settled(settle, now) {
+            self.delivered += settled.messages;
+            spool.delivered(settled.position, settled.messages);
         }
     }
 }

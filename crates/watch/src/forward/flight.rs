@@ -42,6 +42,10 @@ impl Flight {
         Self { sent: VecDeque::new(), acknowledged: 0, moved_at: now }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.sent.is_empty()
+    }
+
     pub fn is_full(&self) -> bool {
         self.sent.len() >= BATCHES_MAX
     }

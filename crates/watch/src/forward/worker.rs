@@ -241,7 +241,7 @@ impl Worker {
             // The collector was away a moment ago.
             Way::Waiting(_) => true,
             Way::Dialing { .. } => spool.waiting() == 0,
-            Way::Up(connection) => connection.finish(spool),
+            Way::Up(connection) => connection.finish(spool, self.options.timing.settle),
         }
     }
 
