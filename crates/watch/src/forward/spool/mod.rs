@@ -232,11 +232,17 @@ impl Spool {
         if up_to <= self.first {
             return;
         }
+        let is_at_end = self.segments.get(&up_to.segment).is_none_or(|segment| up_to.offset >= segment.len);
         let mut messages = messages;
         for (_, segment) in self.segments.range_mut(..=up_to.segment) {
             let taken = segment.waiting().min(messages);
             segment.delivered += taken;
             messages -= taken;
+            if is_at_end {
+                // Nothing is left before this place: what was not read, could not be.
+                self.lost.unreadable += segment.waiting();
+                segment.delivered = segment.messages;
+            }
         }
         self.first = up_to;
         self.take_away_delivered();

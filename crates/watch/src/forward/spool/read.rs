@@ -26,7 +26,11 @@ impl Spool {
             }
             let end = segment.len;
             if self.load(number, end).is_err() {
-                // Counted when the position has gone past it.
+                // Counted when the position has gone past it. Where somebody took away the file that is written to, the
+                // next message begins another.
+                if self.is_written(number) {
+                    self.writer = None;
+                }
                 at = Position { segment: number + 1, offset: 0 };
                 continue;
             }

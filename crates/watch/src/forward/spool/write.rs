@@ -78,7 +78,14 @@ impl Spool {
             self.finish_writer();
         }
         if self.writer.is_none() {
-            let file = files::create(&self.dir, self.next_number)?;
+            let file = match files::create(&self.dir, self.next_number) {
+                // Somebody took the folder away.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    files::make_folder(&self.dir).map_err(|_| error)?;
+                    files::create(&self.dir, self.next_number)?
+                }
+                made => made?,
+            };
             self.segments.insert(self.next_number, Segment::default());
             self.writer = Some(Writer { number: self.next_number, file, is_synced: true, is_name_synced: false });
             self.next_number += 1;
