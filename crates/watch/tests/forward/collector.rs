@@ -68,9 +68,13 @@ impl Collector {
         collector
     }
 
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
     /// As an init would.
     pub fn stop(&mut self) {
-        let _ = kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM);
+        self.signal(Signal::SIGTERM);
         let mut ended = None;
         wait_for("rsyslogd to end", Duration::from_secs(20), || {
             ended = self.child.try_wait().unwrap();

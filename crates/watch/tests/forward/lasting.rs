@@ -1,11 +1,13 @@
 //! The collector goes away and comes back; the daemon does; the disk is full.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount, umount};
+use nix::sys::signal::Signal;
 use segwall_host::exec;
 use segwall_watch::forward::{Connection, Forwarder, Options, Target, Timing, Transport};
 
@@ -21,6 +23,7 @@ pub const ALL: &[Case] = &[
     ("tcp_collector_vanishes", tcp_collector_vanishes),
     ("tls_collector_vanishes", tls_collector_vanishes),
     ("answers_get_lost", answers_get_lost),
+    ("collector_hangs", collector_hangs),
     ("collector_restarts", collector_restarts),
     ("daemon_restarts_while_the_collector_is_away", daemon_restarts_while_the_collector_is_away),
     ("daemon_is_killed_while_the_collector_is_away", daemon_is_killed_while_the_collector_is_away),
@@ -117,6 +120,40 @@ fn answers_get_lost() {
     assert!(found.lines == 150 && (1..=50).contains(&found.again) && found.seams == 1, "{found:?}");
     lost_nothing(&forwarder.stop(Duration::from_secs(5)), 150);
     println!("    150 lines in order, {} again at {} seam", found.again, found.seams);
+}
+
+/// Its kernel answers, but it reads nothing. It is given up, and whatever its kernel took over several connections is all
+/// there when it goes on; only their order among each other is the collector's.
+fn collector_hangs() {
+    let world = World::new();
+    let collector = Collector::start(&world, &Input::Tcp);
+    let forwarder = world.forward(Transport::Tcp, &world.options());
+    hand_over(&forwarder, 0..100, Duration::ZERO);
+    wait_for_lines(&collector.file, 100, Duration::from_secs(10));
+    collector.signal(Signal::SIGSTOP);
+    // More than the buffers of both kernels.
+    let mut next = 100;
+    while next < 100_000 {
+        hand_over(&forwarder, next..next + 900, Duration::ZERO);
+        next += 900;
+        thread::sleep(Duration::from_millis(20));
+    }
+    wait_for("the silence to be noticed", Duration::from_secs(15), || {
+        forwarder
+            .numbers()
+            .last_failure
+            .is_some_and(|failure| failure.text.contains("has acknowledged nothing for 2 s"))
+    });
+    collector.signal(Signal::SIGCONT);
+    wait_for("all to be delivered", Duration::from_secs(30), || forwarder.numbers().queued == 0);
+    let numbers = forwarder.stop(Duration::from_secs(5));
+    lost_nothing(&numbers, next);
+    wait_for("all to be written", Duration::from_secs(10), || {
+        let text = std::fs::read_to_string(&collector.file).unwrap();
+        let found: BTreeSet<&str> = text.lines().collect();
+        (0..next).all(|number| found.contains(line(number).as_str()))
+    });
+    println!("    {next} lines arrived over {} connections", numbers.connections);
 }
 
 /// What the collector's kernel had taken, and the collector had not read, comes again.
