@@ -29,6 +29,7 @@ mod ring;
 pub mod rtnl;
 pub mod rtnl_dump;
 pub mod sim;
+pub mod stream;
 pub mod sysctl;
 pub mod userns;
 pub mod watch;

@@ -7,16 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
+use segwall_core::policy::RemoteLog;
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::alert::{Alert, Phase, Severity};
 use crate::event::{At, Event};
+use crate::forward::StartError;
 use crate::journal::{self, Limits, LogFile};
 use crate::live::{Live, LiveError};
 use crate::metrics::{Info, Pages, Server, Snapshot, Told, page};
 use crate::network::Network;
 use crate::notify::{Notice, Receiver, Urgency, Worker};
+use crate::remote::Remote;
 use crate::state::{Options, State};
 use crate::totals::Totals;
 
@@ -63,6 +66,8 @@ pub struct Watched {
     pub options: Options,
     /// Whom.
     pub receivers: Vec<Receiver>,
+    /// Where a copy of what is written down goes.
+    pub remote: Option<RemoteLog>,
     /// Of which policy.
     pub policy: String,
 }
@@ -84,6 +89,9 @@ pub enum DaemonError {
     /// No thread.
     #[error("cannot start a thread that tells of alerts")]
     Thread(#[source] std::io::Error),
+    /// No forwarding.
+    #[error("cannot send a copy of the log to a collector")]
+    Remote(#[source] StartError),
 }
 
 /// What somebody outside wants of it.
@@ -103,6 +111,7 @@ struct Daemon<'a> {
     state: State,
     totals: Totals,
     workers: Vec<Worker>,
+    remote: Option<Remote>,
     packets: Option<LogFile>,
     alerts: Option<LogFile>,
     outside: &'a mut dyn Outside,
@@ -124,8 +133,8 @@ pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result
         Style::Classic => (log("drops.log"), log("alerts.jsonl")),
     };
     let state = State::new(setup.watched.network.clone(), setup.watched.options);
-    let workers = workers(&setup)?;
-    let mut daemon = Daemon { state, totals: Totals::default(), workers, packets, alerts, outside, setup };
+    let (workers, remote) = (workers(&setup)?, remote(&setup)?);
+    let mut daemon = Daemon { state, totals: Totals::default(), workers, remote, packets, alerts, outside, setup };
     live.begin(&mut |at, event| daemon.event(at, &event))?;
     let (mut flushed, mut tidied) = (Instant::now(), Instant::now());
     while !daemon.outside.stops() {
@@ -142,6 +151,9 @@ pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result
     }
     daemon.flush();
     let begun = Instant::now();
+    if let Some(remote) = daemon.remote.take() {
+        remote.stop(STOP / 2);
+    }
     for worker in daemon.workers.drain(..) {
         worker.stop(STOP.saturating_sub(begun.elapsed()));
     }
@@ -156,6 +168,12 @@ fn workers(setup: &Setup) -> Result<Vec<Worker>, DaemonError> {
     setup.watched.receivers.iter().enumerate().map(start).collect()
 }
 
+/// A collector, where the policy names one and there is a place to keep what waits for it.
+fn remote(setup: &Setup) -> Result<Option<Remote>, DaemonError> {
+    let (Some(log), Some(dir)) = (&setup.watched.remote, &setup.outboxes) else { return Ok(None) };
+    Remote::start(log, dir).map(Some).map_err(DaemonError::Remote)
+}
+
 impl Daemon<'_> {
     fn event(&mut self, at: At, event: &Event) {
         self.totals.event(self.state.network(), event);
@@ -164,6 +182,9 @@ impl Daemon<'_> {
                 Style::Json => journal::json(self.state.network(), at, packet),
                 Style::Classic => journal::classic(at, packet),
             });
+        }
+        if let (Event::Packet(packet), Some(remote)) = (event, &self.remote) {
+            remote.packet(self.state.network(), at, packet);
         }
         for alert in self.state.step(at, event) {
             self.tell(&alert);
@@ -177,6 +198,9 @@ impl Daemon<'_> {
             log.line(&json.to_string());
             // Alerts are few, and worth more than a second.
             log.flush();
+        }
+        if let Some(remote) = &self.remote {
+            remote.alert(alert);
         }
         let notice = notice(alert, json);
         self.workers.iter().for_each(|worker| worker.tell(notice.clone()));
@@ -194,7 +218,14 @@ impl Daemon<'_> {
         if let Some(watched) = self.outside.reloaded() {
             self.state.watch_from_now(watched.network.clone(), watched.options);
             let same = watched.receivers == self.setup.watched.receivers;
+            let same_remote = watched.remote == self.setup.watched.remote;
             self.setup.watched = watched;
+            if !same_remote {
+                if let Some(remote) = self.remote.take() {
+                    remote.stop(Duration::from_secs(1));
+                }
+                self.remote = remote(&self.setup)?;
+            }
             if !same {
                 // What waits for those who stay is read again by their successors.
                 self.workers.drain(..).for_each(|worker| worker.stop(Duration::from_secs(1)));
@@ -237,6 +268,7 @@ impl Daemon<'_> {
             lost: self.state.lost(),
             lines_lost: [&self.packets, &self.alerts].into_iter().flatten().map(LogFile::lost).sum(),
             told: self.workers.iter().map(told).collect(),
+            remote: self.remote.as_ref().map(Remote::numbers),
             network: self.state.network().clone(),
         }
     }

@@ -2,18 +2,21 @@
 //!
 //! [`State::step`] is a pure fold: the clock is an event like any other, nothing of it reads files, sockets or the time, and
 //! every table has a named limit. What is lost at a limit is counted in [`Lost`]. Around it: [`live`] brings events from the
-//! kernel, [`journal`] writes down, [`notify`] tells people, [`metrics`] answers who measures.
+//! kernel, [`journal`] writes down, [`forward`] sends a copy to a collector, [`notify`] tells people, [`metrics`] answers
+//! who measures.
 
 pub mod alert;
 pub mod daemon;
 mod detect;
 pub mod event;
+pub mod forward;
 pub mod journal;
 pub mod klog;
 pub mod live;
 pub mod metrics;
 pub mod network;
 pub mod notify;
+mod remote;
 mod state;
 pub mod totals;
 

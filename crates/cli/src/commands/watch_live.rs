@@ -112,6 +112,7 @@ fn of(policy: &Policy, name: String) -> Watched {
     Watched {
         network: Network::of(policy),
         options,
+        remote: policy.log.remote.clone(),
         receivers: policy.notify.iter().filter_map(Receiver::of).collect(),
         policy: name,
     }

@@ -61,10 +61,14 @@ pub fn classic(at: At, packet: &Packet) -> String {
         Verdict::Refused(reason) => format!("segwall drop {} ", reason.word()),
         Verdict::Noted => String::new(),
     };
-    let mut text = format!(
-        "{at} segwall kernel: {prefix}IN={} OUT={} SRC={} DST={} LEN={} ",
-        packet.input, packet.output, packet.src, packet.dst, packet.len
-    );
+    format!("{at} segwall kernel: {prefix}{}", fields(packet))
+}
+
+/// A packet as the kernel's own log has it, without what stands before.
+#[must_use]
+pub fn fields(packet: &Packet) -> String {
+    let mut text =
+        format!("IN={} OUT={} SRC={} DST={} LEN={} ", packet.input, packet.output, packet.src, packet.dst, packet.len);
     let _ = match packet.proto {
         proto::TCP => write!(text, "PROTO=TCP "),
         proto::UDP => write!(text, "PROTO=UDP "),

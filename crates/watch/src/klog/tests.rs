@@ -92,7 +92,8 @@ fn other_protocols_and_families() {
         [SRC=10.0.0.2 DST=10.0.0.1 LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID=2 DF PROTO=UDP SPT=9 DPT=10 LEN=40 ] MARK=0x1 ")
         .expect("it is read");
     assert_eq!((error.src.to_string().as_str(), error.header), ("10.0.0.1", Header::Icmp { kind: 3, code: 3 }));
-    let udp = of("IN=a OUT=b SRC=10.0.0.1 DST=10.0.0.2 LEN=40 PROTO=UDP SPT=1 DPT=2 LEN=20 MARK=0x5").expect("it is read");
+    let udp =
+        of("IN=a OUT=b SRC=10.0.0.1 DST=10.0.0.2 LEN=40 PROTO=UDP SPT=1 DPT=2 LEN=20 MARK=0x5").expect("it is read");
     assert_eq!((udp.len, udp.header), (40, Header::Ports { sport: 1, dport: 2 }));
     let fragment = of("IN=a OUT=b SRC=10.0.0.1 DST=10.0.0.2 LEN=40 ID=7 MF FRAG:1480 PROTO=TCP ").expect("it is read");
     assert_eq!(fragment.header, Header::Other);

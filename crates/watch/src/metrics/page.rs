@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::text::Text;
 use crate::alert::Kind;
 use crate::event::Source;
+use crate::forward::{Connection, Numbers};
 use crate::network::Network;
 use crate::state::Lost;
 use crate::totals::Totals;
@@ -46,6 +47,8 @@ pub struct Snapshot {
     pub lines_lost: u64,
     /// By receiver.
     pub told: BTreeMap<String, Told>,
+    /// The collector, where there is one.
+    pub remote: Option<Numbers>,
     /// Who is where.
     pub network: Network,
 }
@@ -54,7 +57,7 @@ pub struct Snapshot {
 #[must_use]
 pub fn page(snapshot: &Snapshot) -> String {
     let mut text = Text::default();
-    let Snapshot { info, totals, open, lost, lines_lost, told, network } = snapshot;
+    let Snapshot { info, totals, open, lost, lines_lost, told, remote, network } = snapshot;
     text.metric("segwall_build_info", "gauge", "Segwall's version.");
     text.sample("segwall_build_info", &[("version", &info.version)], 1);
     text.metric("segwall_policy_info", "gauge", "The policy that is watched.");
@@ -67,7 +70,29 @@ pub fn page(snapshot: &Snapshot) -> String {
     alerts(&mut text, totals, open);
     losses(&mut text, totals, lost, *lines_lost);
     receivers(&mut text, told);
+    if let Some(numbers) = remote {
+        collector(&mut text, numbers);
+    }
     text.finish()
+}
+
+fn collector(text: &mut Text, numbers: &Numbers) {
+    let up = u64::from(matches!(numbers.connection, Connection::Up { .. }));
+    for (name, kind, help, value) in [
+        ("segwall_forward_connected", "gauge", "Whether the collector of the log is connected.", up),
+        ("segwall_forwarded_messages_total", "counter", "Messages that the collector acknowledged.", numbers.sent),
+        ("segwall_forward_lost_messages_total", "counter", "Messages that never arrive.", numbers.lost.messages()),
+        ("segwall_forward_queued_messages", "gauge", "Messages that wait or are on their way.", numbers.queued),
+        ("segwall_forward_spool_bytes", "gauge", "Bytes of the spool on the disk.", numbers.spool_bytes),
+        (
+            "segwall_forward_connections_total",
+            "counter",
+            "Connections to the collector that were made.",
+            numbers.connections,
+        ),
+    ] {
+        text.single(name, kind, help, value);
+    }
 }
 
 fn refused(text: &mut Text, totals: &Totals, network: &Network) {
