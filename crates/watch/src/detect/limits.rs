@@ -17,8 +17,9 @@ pub const WEIGHT_UNANSWERED_UDP: u8 = 1;
 pub const CREDITS_MAX: usize = 4;
 /// Ports of one host that a host of a block scan has at least, and hosts of a block scan.
 pub const BLOCK_SIDE: usize = 3;
-/// Evidence where neither a host nor a port stands out: higher, since nothing but failing joins it.
-pub const EVIDENCE_SPREAD: u32 = 2 * 12;
+/// Evidence where neither a host nor a port stands out: higher, since nothing but failing joins it; and no more than nmap's
+/// first burst of ten, after whose silence it waits for seconds.
+pub const EVIDENCE_SPREAD: u32 = 2 * 10;
 /// Towards the internet failing is ordinary: dead peers, QUIC where only TCP may pass. Hosts on one port within a minute.
 pub const OUTWARD_HOSTS: u32 = 2 * 100;
 /// And ports of one host there within a minute: passive FTP and calls open ports of their own.

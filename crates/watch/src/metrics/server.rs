@@ -120,9 +120,9 @@ mod tests {
 
     fn ask(addr: SocketAddr, request: &str) -> String {
         let mut stream = TcpStream::connect(addr).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
         let mut said = String::new();
-        stream.read_to_string(&mut said).unwrap();
+        // Who is hung up on may be told by a reset.
+        let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut said));
         said
     }
 
