@@ -35,7 +35,7 @@ pub struct LiveArgs {
     #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
     log_style: LogStyle,
     /// Keep what is still to be told below this directory
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/segwall", value_hint = clap::ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/segwall/watch", value_hint = clap::ValueHint::DirPath)]
     state_dir: PathBuf,
     /// Serve metrics for Prometheus, and /health, here: such as 127.0.0.1:9273
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -86,8 +86,15 @@ pub fn run(args: LiveArgs, policy: Option<PathBuf>, format: Format) -> Result<An
     }
 }
 
+/// The directory itself is ours alone; what is above it others may have to pass, as the DHCP server to its leases.
 fn make(dir: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o750).create(dir)
+    if let Some(above) = dir.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(above)?;
+    }
+    match fs::DirBuilder::new().mode(0o750).create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
 }
 
 /// The policy that is named, else that of the generation that holds, else the box's own file.

@@ -115,7 +115,7 @@ WatchdogSec=60
 TimeoutStopSec=10
 LogsDirectory=segwall
 LogsDirectoryMode=0750
-StateDirectory=segwall
+StateDirectory=segwall/watch
 StateDirectoryMode=0750
 CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW
 ",
