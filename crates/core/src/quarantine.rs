@@ -84,7 +84,13 @@ impl List {
         let mut list = Self::default();
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             match serde_json::from_str::<Held>(line) {
-                Ok(held) if list.held.len() < LIST_MAX && is_host(held.addr) => list.held.push(held),
+                Ok(held)
+                    if list.held.len() < LIST_MAX
+                        && is_host(held.addr)
+                        && held.for_s.is_none_or(|for_s| for_s <= FOR_S_MAX) =>
+                {
+                    list.held.push(held);
+                }
                 _ => list.skipped += 1,
             }
         }

@@ -76,7 +76,9 @@ impl Options {
 #[derive(Debug, Error)]
 pub enum NflogError {
     /// The group could not be bound.
-    #[error("cannot listen to NFLOG group {group}; does another program read it, or is nfnetlink_log missing in this kernel?")]
+    #[error(
+        "cannot listen to NFLOG group {group}; does another program read it, or is nfnetlink_log missing in this kernel?"
+    )]
     Bind {
         /// The group.
         group: u16,

@@ -161,11 +161,12 @@ pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result
 }
 
 fn workers(setup: &Setup) -> Result<Vec<Worker>, DaemonError> {
-    let start = |(number, receiver): (usize, &Receiver)| {
-        let outbox = setup.outboxes.as_ref().map(|dir| dir.join(format!("outbox-{number}.jsonl")));
+    let start = |receiver: &Receiver| {
+        // By whom it is for: what waits for one never goes to another.
+        let outbox = setup.outboxes.as_ref().map(|dir| dir.join(format!("outbox-{}.jsonl", receiver.mark())));
         Worker::start(receiver.clone(), outbox).map_err(DaemonError::Thread)
     };
-    setup.watched.receivers.iter().enumerate().map(start).collect()
+    setup.watched.receivers.iter().map(start).collect()
 }
 
 /// A collector, where the policy names one and there is a place to keep what waits for it.
@@ -237,6 +238,9 @@ impl Daemon<'_> {
         }
         if let Ok(mut metrics) = pages.metrics.lock() {
             *metrics = page(&self.snapshot());
+        }
+        if let Ok(mut written) = pages.written.lock() {
+            *written = Some(Instant::now());
         }
         if let Ok(mut ill) = pages.ill.lock() {
             let logs = [&self.packets, &self.alerts].into_iter().flatten();

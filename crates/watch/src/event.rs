@@ -300,6 +300,8 @@ pub enum Source {
 pub enum Event {
     /// A packet was dropped or written down.
     Packet(Packet),
+    /// A connection that was open when the table was looked at.
+    Standing(Connection),
     /// A connection was accepted and begun.
     Began(Connection),
     /// A connection ended.

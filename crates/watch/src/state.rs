@@ -97,12 +97,17 @@ impl State {
         if self.began.is_none() {
             (self.began, self.now) = (Some(at), at);
         }
-        self.skew += u64::from(self.now.since_s(at) > BACK_MAX_S);
+        let is_back = self.now.since_s(at) > BACK_MAX_S;
+        if is_back && matches!(event, Event::Tick) {
+            // The box's own clock was set back: what was timed by the wrong one means nothing, and would hold for ever.
+            self.begin_anew(at);
+        }
+        self.skew += u64::from(is_back);
         self.now = self.now.max(at);
         self.tick(&mut told);
         match event {
             Event::Packet(packet) => self.packet(packet, &mut told),
-            Event::Began(connection) => self.began(connection, &mut told),
+            Event::Began(connection) | Event::Standing(connection) => self.began(connection, &mut told),
             Event::Ended(connection) => self.ended(connection, &mut told),
             Event::Counters(readings) => {
                 let mut around = Around { network: &self.network, at: self.now, book: &mut self.book, told: &mut told };
@@ -123,6 +128,12 @@ impl State {
             Event::Tick => {}
         }
         told
+    }
+
+    fn begin_anew(&mut self, at: At) {
+        let mut fresh = Self::new(self.network.clone(), self.options);
+        (fresh.began, fresh.now, fresh.records, fresh.skew) = (Some(at), at, self.records, self.skew);
+        *self = fresh;
     }
 
     /// Another policy holds from now on. What was learnt of the traffic stays.
@@ -216,6 +227,7 @@ impl State {
             Event::DhcpServer { iface, addr, mac: _ } => Dhcp.server(&mut around, *iface, *addr, None),
             Event::Packet(_)
             | Event::Began(_)
+            | Event::Standing(_)
             | Event::Ended(_)
             | Event::Counters(_)
             | Event::Neighbour { .. }

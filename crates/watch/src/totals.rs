@@ -83,7 +83,8 @@ impl Totals {
             Event::Conntrack { count, max } => self.conntrack = Some((*count, *max)),
             Event::Table { there } => self.table = Some(*there),
             Event::Lost { source, count } => *self.lost.entry(*source).or_default() += count,
-            Event::Neighbour { .. }
+            Event::Standing(_)
+            | Event::Neighbour { .. }
             | Event::Lease { .. }
             | Event::Link { .. }
             | Event::OwnAddress(_)

@@ -104,9 +104,13 @@ fn watched(linux: &mut Linux, policy: Option<&Path>) -> Result<Result<Watched, A
         && let Some(text) = Store::policy(linux, number).map_err(router::refused)?
     {
         let name = format!("generation {number}");
-        if let Reading::Sound(checked) = load::from_bytes(&name, text.into_bytes()) {
-            return Ok(Ok(of(&checked.policy, name)));
-        }
+        // Another policy than the one that holds would name the wrong segments, and tell the wrong people.
+        return match load::from_bytes(&name, text.into_bytes()) {
+            Reading::Sound(checked) => Ok(Ok(of(&checked.policy, name))),
+            Reading::Faulty { .. } => Err(Failure::Refused(format!(
+                "the policy of {name} is no sound policy any more; run `segwall check`, then apply it"
+            ))),
+        };
     }
     let location = Location::of(policy.map(Path::to_owned));
     let name = policy.map_or_else(|| DEFAULT_POLICY.to_owned(), |path| path.display().to_string());

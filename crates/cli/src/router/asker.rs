@@ -102,6 +102,7 @@ mod tests {
             applied: Some(at(2_000)),
             deadline: None,
             confirm_within_ms: Some(120_000),
+            allow_unproved: false,
             cause: None,
         };
         let ssh = |began_ms| Asker::Ssh {

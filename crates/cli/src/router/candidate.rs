@@ -13,6 +13,7 @@ pub fn candidate(checked: &Checked, who: Who, comment: Option<String>) -> Candid
         file: checked.source.name().to_owned(),
         timezone: clock::timezone_text(),
         compiled_s: Some(clock::now().as_second()),
+        weekday_zone_s: segwall_host::linux::weekday_zone_s(),
         digest: String::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         who,

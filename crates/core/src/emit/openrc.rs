@@ -30,7 +30,7 @@ description="Loads the last confirmed Segwall rules, then switches forwarding on
 
 depend() {
     need localmount
-    after sysctl modules bootmisc nftables iptables ip6tables
+    after sysctl hwclock modules bootmisc nftables iptables ip6tables
     before net
     provide firewall
 }

@@ -87,6 +87,14 @@ pub fn stop(host: &mut impl Host) -> Result<(), HostError> {
     forward(host, &[], false)
 }
 
+/// Packets of a generation whose rules are proved may pass.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn forward_for(host: &mut impl Host, rules: &Compiled) -> Result<(), HostError> {
+    forward(host, &rules.wanted.forwarding, true)
+}
+
 /// Switches forwarding on for these settings, or off for all.
 fn forward(host: &mut impl Host, settings: &[String], on: bool) -> Result<(), HostError> {
     let all = [FORWARD_V4.to_owned(), FORWARD_V6.to_owned()];

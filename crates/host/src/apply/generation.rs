@@ -39,6 +39,9 @@ pub struct Manifest {
     pub timezone: String,
     /// The instant its rules were compiled for, seconds since 1970; `None`: the clock was not known to be right.
     pub compiled_s: Option<i64>,
+    /// The kernel's own zone that its rules were compiled for, seconds east of UTC: nft counts weekdays by it.
+    #[serde(default)]
+    pub weekday_zone_s: i32,
     /// Digest of the files that it put on the box.
     pub digest: String,
     /// The version of Segwall.

@@ -50,6 +50,9 @@ pub struct Journal {
     pub deadline: Option<Deadline>,
     /// Milliseconds that there are to confirm.
     pub confirm_within_ms: Option<u64>,
+    /// What other programs' tables do beside ours was allowed by name.
+    #[serde(default)]
+    pub allow_unproved: bool,
     /// Why the box is being led back.
     pub cause: Option<String>,
 }

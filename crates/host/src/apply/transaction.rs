@@ -208,6 +208,7 @@ fn prepared(host: &mut impl Host, request: &Request, number: u64) -> Result<Prep
         applied: None,
         deadline: None,
         confirm_within_ms: request.confirm_within_ms,
+        allow_unproved: request.allow_unproved,
         cause: None,
     };
     Ok(Prepared::Ready(Box::new(journal), Box::new(compiled)))
@@ -348,8 +349,9 @@ pub fn confirm(
     may(&journal, &now).map_err(ConfirmError::NotFromHere)?;
     let proved = Store::compiled(host, generation).and_then(|compiled| host.prove(Some(&compiled)));
     match proved.map_err(ConfirmError::Journal)? {
-        Verdict::Proved | Verdict::Beside(_) => {}
-        Verdict::Refuted(shown) | Verdict::Undetermined(shown) => {
+        Verdict::Proved => {}
+        Verdict::Beside(_) if journal.allow_unproved => {}
+        Verdict::Beside(shown) | Verdict::Refuted(shown) | Verdict::Undetermined(shown) => {
             return Err(ConfirmError::Changed(generation, shown.join("; ")));
         }
     }

@@ -9,7 +9,7 @@ use segwall_core::policy::{self, Context, Policy};
 use segwall_core::ruleset::{self, At};
 use segwall_core::source::Source;
 
-use super::{Linux, clock};
+use super::Linux;
 use crate::apply::{Compiled, HostError, Manifest};
 
 /// Faults of a policy that are told.
@@ -41,15 +41,22 @@ impl Linux {
             return Err(HostError::new(doing(), words.collect::<Vec<_>>().join("; ")));
         };
         self.instants.insert(number, at);
-        let compiled = compiled(number, &policy, &source, &timezone, at, &self.facts);
+        let compiled = compiled(number, &policy, &source, (&timezone, manifest.weekday_zone_s), at, &self.facts);
         self.asked_modules.extend(compiled.wanted.modules.iter().cloned());
         Ok(compiled)
     }
 }
 
-fn compiled(number: u64, policy: &Policy, source: &Source, timezone: &TimeZone, at: At, facts: &Facts) -> Compiled {
+fn compiled(
+    number: u64,
+    policy: &Policy,
+    source: &Source,
+    (timezone, weekday_zone_s): (&TimeZone, i32),
+    at: At,
+    facts: &Facts,
+) -> Compiled {
     let mut ruleset = ruleset::lower(policy, source, timezone);
-    ruleset.weekday_zone_s = clock::weekday_zone_s();
+    ruleset.weekday_zone_s = weekday_zone_s;
     let program = nft::compile(&ruleset, at);
     let bundle = bundle(policy, &ruleset, at, facts);
     Compiled { number, wanted: wanted(policy, &ruleset, &bundle), ruleset, program }

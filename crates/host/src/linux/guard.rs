@@ -11,6 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use segwall_core::emit::nft::TABLE;
 
 use super::Linux;
+use super::clock::weekday_zone_s;
 use super::watchdog::tell;
 use crate::apply::boot::{self, Booted};
 use crate::apply::{Compiled, HostError, Journal, Manifest, Phase, Store, Verdict};
@@ -79,7 +80,7 @@ fn renew(linux: &mut Linux, number: u64) -> Result<bool, HostError> {
     if !has_times(&loaded) {
         return Ok(true);
     }
-    let now = Manifest { compiled_s: instant(linux, &manifest), ..manifest };
+    let now = Manifest { compiled_s: instant(linux, &manifest), weekday_zone_s: weekday_zone_s(), ..manifest };
     let Some(policy) = Store::policy(linux, number)? else { return Ok(true) };
     let renewed = linux.generation(number, &policy, &now)?;
     if renewed.program.script() == loaded.program.script() {
@@ -91,15 +92,26 @@ fn renew(linux: &mut Linux, number: u64) -> Result<bool, HostError> {
         return Ok(true);
     }
     linux.replace_rules(Some(&loaded), Some(&renewed))?;
-    Store::describe(linux, &now)?;
-    if let Verdict::Refuted(shown) | Verdict::Undetermined(shown) = linux.verdict(Some(&renewed))? {
+    // Written down as what holds only when it is proved: otherwise the next round tries again.
+    let why = match linux.verdict(Some(&renewed)) {
+        Ok(Verdict::Proved | Verdict::Beside(_)) => None,
+        Ok(Verdict::Refuted(shown) | Verdict::Undetermined(shown)) => Some(shown.join("; ")),
+        Err(error) => Some(error.chain()),
+    };
+    if let Some(why) = why {
         boot::stop(linux)?;
-        let why = shown.join("; ");
+        linux.closed_by_guard = true;
         tell(
             linux,
             &format!("guard: nothing is forwarded; the rules that the clock wants are not in the kernel: {why}"),
         );
         return Ok(true);
+    }
+    Store::describe(linux, &now)?;
+    // Only what a round before this one switched off: somebody else may have had a reason of their own.
+    if linux.closed_by_guard {
+        boot::forward_for(linux, &renewed)?;
+        linux.closed_by_guard = false;
     }
     tell(linux, &format!("guard: generation {number} is loaded anew, for the clock moved some of its rules"));
     Ok(true)
@@ -126,7 +138,7 @@ impl Linux {
         let compiled = Store::compiled(self, number)?;
         let manifest = Store::manifest(self, number)?.filter(|_| has_times(&compiled));
         let (Some(manifest), Some(policy)) = (manifest, Store::policy(self, number)?) else { return Ok(compiled) };
-        let now = Manifest { compiled_s: instant(self, &manifest), ..manifest };
+        let now = Manifest { compiled_s: instant(self, &manifest), weekday_zone_s: weekday_zone_s(), ..manifest };
         let renewed = self.generation(number, &policy, &now)?;
         Store::describe(self, &now)?;
         Ok(renewed)

@@ -55,6 +55,8 @@ pub struct Linux {
     instants: BTreeMap<u64, At>,
     /// Kernel modules that generations asked for.
     asked_modules: BTreeSet<String>,
+    /// The guard switched forwarding off, for rules that it could not prove.
+    closed_by_guard: bool,
 }
 
 impl Linux {
@@ -70,7 +72,15 @@ impl Linux {
     pub fn with_init(root: Root, init: Init) -> Self {
         let facts = facts::facts(&root, &init);
         let watchdog = vec![OsString::from(watchdog::COMMAND)];
-        Self { root, init, facts, watchdog, instants: BTreeMap::new(), asked_modules: BTreeSet::new() }
+        Self {
+            root,
+            init,
+            facts,
+            watchdog,
+            instants: BTreeMap::new(),
+            asked_modules: BTreeSet::new(),
+            closed_by_guard: false,
+        }
     }
 
     /// Whether it forgets its files at a reboot, unless `lbu commit` keeps them.

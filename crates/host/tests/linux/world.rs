@@ -96,6 +96,7 @@ pub fn manifest() -> Manifest {
         file: "segwall.toml".to_owned(),
         timezone: "UTC".to_owned(),
         compiled_s: Some(1_790_000_000),
+        weekday_zone_s: 0,
         digest: String::new(),
         version: "test".to_owned(),
         who: Who { user: "tester".to_owned(), via: "test".to_owned() },

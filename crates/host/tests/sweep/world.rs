@@ -180,6 +180,7 @@ pub fn request(text: &str, confirm_within_ms: Option<u64>) -> Request {
         file: "segwall.toml".to_owned(),
         timezone: "UTC".to_owned(),
         compiled_s: None,
+        weekday_zone_s: 0,
         digest: String::new(),
         version: "0".to_owned(),
         who: Who { user: "root".to_owned(), via: "tty1".to_owned() },

@@ -77,6 +77,8 @@ const SAME: &[Edit] = &[
 ];
 
 const OTHER: &[Edit] = &[
+    // Nobody is in quarantine now; whoever comes in is sent elsewhere.
+    Edit("", &[], "insert rule inet segwall postrouting ip saddr @quarantine4 snat ip to 192.168.20.9"),
     Edit("", &[], "add table inet segwall { flags dormant; }"),
     Edit(
         "add counter inet segwall c",

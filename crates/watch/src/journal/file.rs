@@ -116,12 +116,15 @@ impl LogFile {
         self.file = None;
         self.len = 0;
         for number in (1..self.limits.kept_max).rev() {
-            rename(&self.kept(number), &self.kept(number + 1))?;
+            // One that cannot be moved is lost to the next; the bound holds.
+            let _ = rename(&self.kept(number), &self.kept(number + 1));
         }
-        match self.limits.kept_max {
+        let aside = match self.limits.kept_max {
             0 => fs::remove_file(&self.path),
             _ => rename(&self.path, &self.kept(1)),
-        }
+        };
+        // Where it cannot be put aside it begins anew: a bound that only holds on good days is none.
+        aside.or_else(|_| File::create(&self.path).map(drop))
     }
 
     /// Removes what is too old, and opens the file anew where somebody took it away (logrotate).
@@ -183,6 +186,21 @@ mod tests {
         let newest = fs::read_to_string(dir.path().join("drops.jsonl")).unwrap();
         assert!(newest.ends_with("line 000999\n"));
         assert_eq!(log.lost(), 0);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_put_aside_begins_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("drops.jsonl.1")).unwrap();
+        fs::write(dir.path().join("drops.jsonl.1").join("x"), "").unwrap();
+        fs::create_dir(dir.path().join("drops.jsonl.2")).unwrap();
+        fs::write(dir.path().join("drops.jsonl.2").join("x"), "").unwrap();
+        let mut log = log(dir.path(), 1_000, 2);
+        for number in 0..1_000 {
+            log.line(&format!("line {number:06}"));
+            log.flush();
+        }
+        assert!(fs::metadata(dir.path().join("drops.jsonl")).unwrap().len() <= 1_012);
     }
 
     #[test]

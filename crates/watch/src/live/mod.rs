@@ -27,6 +27,10 @@ use crate::klog::Prefixes;
 const ROUND: Duration = Duration::from_secs(1);
 /// Reads of one source before the others have their turn; some 250 packets each.
 const READS_MAX: usize = 64;
+/// After a loss the table of connections is read anew, but not more often than this.
+const LIST_PAUSE: Duration = Duration::from_secs(30);
+/// Somebody who changes rules all the time does not keep us reading counters.
+const ROUND_MIN: Duration = Duration::from_millis(200);
 /// Interfaces whose names are remembered.
 const LINKS_MAX: usize = 65_536;
 
@@ -65,6 +69,7 @@ pub struct Live {
     prefixes: Prefixes,
     has_table: Option<bool>,
     next_round: Instant,
+    listed: Option<Instant>,
 }
 
 /// By the calendar.
@@ -93,6 +98,7 @@ impl Live {
             prefixes: Prefixes::default(),
             has_table: None,
             next_round: Instant::now(),
+            listed: None,
         })
     }
 
@@ -139,7 +145,7 @@ impl Live {
 
     fn open_connections(&mut self, each: &mut dyn FnMut(At, Event)) -> Result<(), LiveError> {
         for entry in self.table.list()? {
-            each(now(), Event::Began(convert::connection(&entry)));
+            each(now(), Event::Standing(convert::connection(&entry)));
         }
         Ok(())
     }
@@ -163,7 +169,10 @@ impl Live {
         self.connected(each)?;
         self.surrounded(each)?;
         let is_changed = self.changes.any();
-        if is_changed || Instant::now() >= self.next_round {
+        if is_changed {
+            self.next_round = self.next_round.min(Instant::now() + ROUND_MIN);
+        }
+        if Instant::now() >= self.next_round {
             self.next_round = Instant::now() + ROUND;
             self.round(each)?;
         }
@@ -208,7 +217,11 @@ impl Live {
         })?;
         if heard == Heard::Lost {
             each(now(), Event::Lost { source: Source::Connections, count: 1 });
-            self.open_connections(each)?;
+            // A flood of connections must not keep us reading the whole table.
+            if self.listed.is_none_or(|listed| listed.elapsed() >= LIST_PAUSE) {
+                self.listed = Some(Instant::now());
+                self.open_connections(each)?;
+            }
         }
         Ok(())
     }

@@ -6,11 +6,13 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const REQUEST_BYTES_MAX: usize = 8 * 1024;
-/// Who asks has this long for each read and write.
+/// Who asks has this long to ask, and as long for each write.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Pages are written once a second; older ones say that the loop hangs.
+const STALE: Duration = Duration::from_secs(15);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What is served; whoever knows it writes it here now and then.
@@ -20,6 +22,8 @@ pub struct Pages {
     pub metrics: Mutex<String>,
     /// Why it is not well; `None`: it is.
     pub ill: Mutex<Option<String>>,
+    /// When both were written.
+    pub written: Mutex<Option<Instant>>,
 }
 
 /// The server and its thread.
@@ -71,11 +75,17 @@ impl Drop for Server {
 
 fn serve(mut stream: TcpStream, pages: &Pages) -> io::Result<()> {
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut request = Vec::new();
     let mut piece = [0; 1024];
+    let begun = Instant::now();
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        // One byte now and then keeps nobody else waiting either.
+        let left = PATIENCE.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            return Ok(());
+        }
+        stream.set_read_timeout(Some(left))?;
         let read = stream.read(&mut piece)?;
         if read == 0 || request.len() + read > REQUEST_BYTES_MAX {
             return Ok(());
@@ -98,6 +108,12 @@ fn serve(mut stream: TcpStream, pages: &Pages) -> io::Result<()> {
     stream.flush()
 }
 
+/// Whether whoever writes the pages has stopped to.
+fn is_stale(pages: &Pages) -> bool {
+    let written = pages.written.lock().map_or(None, |written| *written);
+    written.is_some_and(|written| written.elapsed() > STALE)
+}
+
 fn answer(method: &[u8], path: &[u8], pages: &Pages) -> (&'static str, &'static str, String) {
     const TEXT: &str = "text/plain; charset=utf-8";
     if method != b"GET" && method != b"HEAD" {
@@ -106,6 +122,9 @@ fn answer(method: &[u8], path: &[u8], pages: &Pages) -> (&'static str, &'static 
     let held = |page: &Mutex<String>| page.lock().map_or_else(|_| String::new(), |page| page.clone());
     match path {
         b"/metrics" => ("200 OK", "text/plain; version=0.0.4; charset=utf-8", held(&pages.metrics)),
+        b"/health" if is_stale(pages) => {
+            ("503 Service Unavailable", TEXT, "the daemon does not get on: it hangs\n".to_owned())
+        }
         b"/health" => match pages.ill.lock().map_or_else(|_| Some("a thread broke".to_owned()), |ill| ill.clone()) {
             None => ("200 OK", TEXT, "ok\n".to_owned()),
             Some(why) => ("503 Service Unavailable", TEXT, format!("{why}\n")),

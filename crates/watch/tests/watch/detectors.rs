@@ -206,3 +206,17 @@ fn without_a_policy_interfaces_are_the_names() {
     assert_eq!(opened(&told), ["scan-vertical 10.0.0.5"]);
     assert!(told[0].summary.contains("in lan0"), "{}", told[0].summary);
 }
+
+/// A battery clock that is ahead, and is put right by the network while the box runs.
+#[test]
+fn a_clock_that_is_set_back_keeps_nothing_from_being_told() {
+    let mut state = state();
+    let table = |there| Event::Table { there };
+    assert_eq!(opened(&step(&mut state, 300 * DAY, table(false))).len(), 1);
+    // The episode of the wrong time would stand in the way of every later one.
+    step(&mut state, DAY, Event::Tick);
+    assert_eq!(state.now(), at_ms(DAY));
+    let told = step(&mut state, DAY + 1_000, table(false));
+    assert_eq!(opened(&told).len(), 1, "{told:?}");
+    assert_eq!(told[0].told, at_ms(DAY + 1_000));
+}

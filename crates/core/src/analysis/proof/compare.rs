@@ -91,6 +91,14 @@ pub fn prove_preferring(
     let mut doubts = Vec::new();
     let mut answered: Vec<Program> = programs.iter().map(|program| (*program).clone()).collect();
     let lookups: Vec<_> = answered.iter_mut().map(quarantine::lookups).collect();
+    // Translations never ask for the quarantine; where they do, it is not decided, whoever is in it today.
+    let unanswered: Vec<&Program> = answered.iter().collect();
+    let mut comparison = Comparison::new(space, ruleset, &unanswered, at, Hook::Prerouting, preferred);
+    if let Err(error) = comparison.translations() {
+        comparison.doubts.push(format!("{error}, at address translation"));
+    }
+    differences.extend(comparison.differences);
+    doubts.extend(comparison.doubts);
     let memory = Memory::default();
     for hook in [Hook::Input, Hook::Forward, Hook::Output] {
         let want = intent(space, ruleset, hook, at);
@@ -108,12 +116,6 @@ pub fn prove_preferring(
             doubts.extend(comparison.doubts);
         }
     }
-    let mut comparison = Comparison::new(space, ruleset, programs, at, Hook::Prerouting, preferred);
-    if let Err(error) = comparison.translations() {
-        comparison.doubts.push(format!("{error}, at address translation"));
-    }
-    differences.extend(comparison.differences);
-    doubts.extend(comparison.doubts);
     doubts.sort();
     doubts.dedup();
     let answer = match (differences.is_empty(), doubts.is_empty()) {
