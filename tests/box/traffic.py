@@ -68,7 +68,7 @@ def serve(stop, forbidden_port, timed_port, echo_port):
 def use(stop, echo, timed, connections):
     """Keeps TCP connections busy and sends timed UDP. Gives (connections broken, longest stall in s, echoes, new connections
     refused, new connections made, UDP sent)."""
-    result = {"broken": 0, "stall_s": 0.0, "echoes": 0, "refused": 0, "made": 0, "sent": 0}
+    result = {"broken": 0, "stall_s": 0.0, "echoes": 0, "refused": 0, "made": 0, "sent": 0, "why": "none broke"}
     lock = threading.Lock()
 
     def keep():
@@ -90,10 +90,11 @@ def use(stop, echo, timed, connections):
                         result["echoes"] += 1
                         result["stall_s"] = max(result["stall_s"], took)
                     time.sleep(ECHO_S)
-        except OSError:
+        except OSError as error:
             if not stop.is_set():
                 with lock:
                     result["broken"] += 1
+                    result["why"] = f"{error}, {result['echoes']} echoes in"
 
     def make():
         while not stop.is_set():
@@ -117,6 +118,14 @@ def use(stop, echo, timed, connections):
                 pass
             time.sleep(ECHO_S / 10)
 
+    # All hosts begin at once; who listens may be a moment behind.
+    begun = time.monotonic()
+    while time.monotonic() - begun < STALL_S:
+        try:
+            socket.create_connection(echo, timeout=1.0).close()
+            break
+        except OSError:
+            time.sleep(ECHO_S)
     threads = [threading.Thread(target=work, daemon=True) for work in [keep] * connections + [make, send]]
     for thread in threads:
         thread.start()
