@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -10,38 +10,93 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::exit::Failure;
+use crate::args::Format;
+use crate::exit::{Answer, Failure};
+use crate::{json, out};
 
-/// Where they are unless told otherwise.
-pub const LOG_DIR: &str = "/var/log/segwall";
 /// Files that were put aside are looked for up to this number.
 const KEPT_MAX: u32 = 64;
 /// Longer lines are not ours.
 const LINE_BYTES_MAX: u64 = 256 * 1024;
 const POLL: Duration = Duration::from_millis(250);
 
+/// What of a log is shown, and how.
+#[derive(Debug, clap::Args)]
+pub struct Shown {
+    /// So many at most
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 50)]
+    last: usize,
+    /// Go on with what comes
+    #[arg(short, long)]
+    follow: bool,
+    /// Where `segwall watch` writes
+    #[arg(long, value_name = "DIR", default_value = "/var/log/segwall", value_hint = clap::ValueHint::DirPath)]
+    log_dir: PathBuf,
+    /// How to print
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
+}
+
+impl Shown {
+    /// Shows the lines of a log that are wanted.
+    pub fn show(
+        &self,
+        name: &str,
+        wanted: impl Fn(&Value) -> bool,
+        line: impl Fn(&Value) -> String,
+    ) -> Result<Answer, Failure> {
+        let print = |value: &Value| match self.format {
+            Format::Json => json::print_line(value),
+            Format::Text => out::print(&line(value)),
+        };
+        let (newest, at) = Journal::of(&self.log_dir, name).newest(self.last, &wanted)?;
+        for value in &newest {
+            print(value)?;
+        }
+        if self.follow {
+            out::flush()?;
+            Journal::of(&self.log_dir, name).follow(at, |value| {
+                if wanted(&value) {
+                    print(&value)?;
+                    out::flush()?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(Answer::Yes)
+    }
+}
+
+/// A file that is being read: its inode, and how far.
+type Place = (u64, BufReader<File>);
+
 /// A log: the file's name without what rotation adds.
-pub struct Journal {
+struct Journal {
     path: PathBuf,
 }
 
 impl Journal {
-    /// Of a directory.
-    pub fn of(dir: &Path, name: &str) -> Self {
+    fn of(dir: &Path, name: &str) -> Self {
         Self { path: dir.join(name) }
     }
 
-    /// The newest lines that are wanted, oldest first.
-    pub fn newest(&self, last: usize, wanted: impl Fn(&Value) -> bool) -> Result<VecDeque<Value>, Failure> {
-        let mut files: Vec<PathBuf> = (1..=KEPT_MAX).rev().map(|number| self.kept(number)).collect();
-        files.push(self.path.clone());
+    /// The newest lines that are wanted, oldest first; and where what comes later will stand.
+    fn newest(
+        &self,
+        last: usize,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<(VecDeque<Value>, Option<Place>), Failure> {
+        let aside = (1..=KEPT_MAX).rev().map(|number| self.kept(number));
         let mut newest = VecDeque::new();
+        let mut place = None;
         let mut found = false;
-        for path in files {
+        for path in aside.chain([self.path.clone()]) {
             match File::open(&path) {
                 Ok(file) => {
                     found = true;
-                    lines(&mut BufReader::new(file), |value| {
+                    let inode = file.metadata().map_err(|error| self.refused(&error))?.ino();
+                    let mut reader = BufReader::new(file);
+                    lines(&mut reader, |value| {
                         if wanted(&value) {
                             newest.push_back(value);
                             if newest.len() > last {
@@ -50,18 +105,17 @@ impl Journal {
                         }
                         Ok(())
                     })?;
+                    place = Some((inode, reader));
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(self.refused(&error)),
             }
         }
-        if found { Ok(newest) } else { Err(self.missing()) }
+        if found { Ok((newest, place)) } else { Err(self.missing()) }
     }
 
-    /// Hands over every line that is added from now on, until `each` fails.
-    pub fn follow(&self, mut each: impl FnMut(Value) -> Result<(), Failure>) -> Result<(), Failure> {
-        let mut at: Option<(u64, BufReader<File>)> = None;
-        let mut is_first = true;
+    /// Hands over every line that is added from a place on, over rotations, until `each` fails.
+    fn follow(&self, mut at: Option<Place>, mut each: impl FnMut(Value) -> Result<(), Failure>) -> Result<(), Failure> {
         loop {
             let now = fs::metadata(&self.path).ok().map(|data| data.ino());
             if let Some((_, reader)) = &mut at {
@@ -69,14 +123,11 @@ impl Journal {
             }
             if now.is_some() && at.as_ref().map(|(inode, _)| *inode) != now {
                 // Rotated, or there at last. The rest of the old one was read above.
-                let mut file = File::open(&self.path).map_err(|error| self.refused(&error))?;
-                if is_first {
-                    file.seek(SeekFrom::End(0)).map_err(|error| self.refused(&error))?;
-                }
+                let file = File::open(&self.path).map_err(|error| self.refused(&error))?;
                 let inode = file.metadata().map_err(|error| self.refused(&error))?.ino();
                 at = Some((inode, BufReader::new(file)));
+                continue;
             }
-            is_first = false;
             thread::sleep(POLL);
         }
     }
@@ -144,7 +195,7 @@ mod tests {
         write(&dir.path().join("a.jsonl"), "{\"n\":4}\n{\"n\":5");
         let journal = Journal::of(dir.path(), "a.jsonl");
         let all = |last| {
-            journal.newest(last, |_| true).unwrap().iter().map(|one| one["n"].as_u64().unwrap()).collect::<Vec<_>>()
+            journal.newest(last, |_| true).unwrap().0.iter().map(|one| one["n"].as_u64().unwrap()).collect::<Vec<_>>()
         };
         assert_eq!(all(9), [1, 2, 3, 4]);
         assert_eq!(all(2), [3, 4]);
@@ -168,12 +219,16 @@ mod tests {
             write(&place, "{\"n\":4}\n");
         });
         let mut seen = Vec::new();
-        let end = Journal::of(dir.path(), "a.jsonl").follow(|value| {
+        let journal = Journal::of(dir.path(), "a.jsonl");
+        let (_, place) = journal.newest(1, |_| true).unwrap();
+        // What comes between the two is not lost.
+        write(&path, "{\"n\":5}\n");
+        let end = journal.follow(place, |value| {
             seen.push(value["n"].as_u64().unwrap());
-            if seen.len() == 4 { Err(Failure::Bug("enough".to_owned())) } else { Ok(()) }
+            if seen.len() == 5 { Err(Failure::Bug("enough".to_owned())) } else { Ok(()) }
         });
         assert!(end.is_err());
         writer.join().unwrap();
-        assert_eq!(seen, [1, 2, 3, 4]);
+        assert_eq!(seen, [5, 1, 2, 3, 4]);
     }
 }

@@ -116,6 +116,8 @@ pub enum Reason {
     Spoofed,
     /// The policy does not name the interface.
     UnknownInterface,
+    /// One of its ends is in quarantine.
+    Quarantine,
     /// Connection tracking calls it invalid.
     Invalid,
     /// Not tracked, and nothing accepts that.
@@ -138,9 +140,10 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Spoofed,
         Self::UnknownInterface,
+        Self::Quarantine,
         Self::Invalid,
         Self::Untracked,
         Self::NotSyn,
@@ -158,6 +161,7 @@ impl Reason {
         match self {
             Self::Spoofed => "spoofed",
             Self::UnknownInterface => "unknown-interface",
+            Self::Quarantine => "quarantine",
             Self::Invalid => "invalid",
             Self::Untracked => "untracked",
             Self::NotSyn => "not-syn",

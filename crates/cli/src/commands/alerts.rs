@@ -1,18 +1,16 @@
 //! `segwall alerts`: what was told, and whether those who are to be told can be.
 
-use std::path::PathBuf;
-
 use segwall_watch::notify::{Notice, Receiver, Urgency};
 use serde_json::{Value, json};
 
 use crate::args::{Format, PolicyOption};
 use crate::exit::{Answer, Failure};
 use crate::input::Location;
-use crate::journal::{Journal, LOG_DIR, text};
+use crate::journal::{Shown, text};
 use crate::load;
+use crate::out;
 use crate::out::{BAD, CARE, GOOD, QUIET};
 use crate::text::Escaped;
-use crate::{json as shapes, out};
 
 /// List alerts, or see whether messages about them arrive
 #[derive(Debug, clap::Args)]
@@ -47,18 +45,8 @@ struct List {
     /// Only about this source
     #[arg(long, value_name = "ADDRESS")]
     source: Option<String>,
-    /// So many at most
-    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 50)]
-    last: usize,
-    /// Go on with what comes
-    #[arg(short, long)]
-    follow: bool,
-    /// Where `segwall watch` writes
-    #[arg(long, value_name = "DIR", default_value = LOG_DIR, value_hint = clap::ValueHint::DirPath)]
-    log_dir: PathBuf,
-    /// How to print
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 /// Runs it.
@@ -74,25 +62,7 @@ fn list(args: &List) -> Result<Answer, Failure> {
         args.kind.as_ref().is_none_or(|kind| text(value, "kind").starts_with(kind.as_str()))
             && args.source.as_ref().is_none_or(|source| text(value, "source") == source)
     };
-    let journal = Journal::of(&args.log_dir, "alerts.jsonl");
-    let show = |value: &Value| match args.format {
-        Format::Json => shapes::print_line(value),
-        Format::Text => out::print(&line(value)),
-    };
-    for value in journal.newest(args.last, wanted)? {
-        show(&value)?;
-    }
-    if args.follow {
-        out::flush()?;
-        journal.follow(|value| {
-            if wanted(&value) {
-                show(&value)?;
-                out::flush()?;
-            }
-            Ok(())
-        })?;
-    }
-    Ok(Answer::Yes)
+    args.shown.show("alerts.jsonl", wanted, line)
 }
 
 fn line(value: &Value) -> String {

@@ -1,15 +1,11 @@
 //! `segwall drops`: what was refused, or logged on its way.
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 
-use crate::args::Format;
 use crate::exit::{Answer, Failure};
-use crate::journal::{Journal, LOG_DIR, text};
+use crate::journal::{Shown, text};
 use crate::out::{BAD, GOOD, QUIET};
 use crate::text::Escaped;
-use crate::{json, out};
 
 /// List packets that were refused, as far as they were written down
 ///
@@ -42,41 +38,13 @@ pub struct Args {
     /// Those that passed and were logged, too
     #[arg(long)]
     accepted: bool,
-    /// So many at most
-    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 50)]
-    last: usize,
-    /// Go on with what comes
-    #[arg(short, long)]
-    follow: bool,
-    /// Where `segwall watch` writes
-    #[arg(long, value_name = "DIR", default_value = LOG_DIR, value_hint = clap::ValueHint::DirPath)]
-    log_dir: PathBuf,
-    /// How to print
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 /// Runs it.
 pub fn run(args: &Args) -> Result<Answer, Failure> {
-    let journal = Journal::of(&args.log_dir, "drops.jsonl");
-    let show = |value: &Value| match args.format {
-        Format::Json => json::print_line(value),
-        Format::Text => out::print(&line(value)),
-    };
-    for value in journal.newest(args.last, |value| args.wants(value))? {
-        show(&value)?;
-    }
-    if args.follow {
-        out::flush()?;
-        journal.follow(|value| {
-            if args.wants(&value) {
-                show(&value)?;
-                out::flush()?;
-            }
-            Ok(())
-        })?;
-    }
-    Ok(Answer::Yes)
+    args.shown.show("drops.jsonl", |value| args.wants(value), line)
 }
 
 impl Args {

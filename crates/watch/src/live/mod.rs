@@ -20,7 +20,7 @@ use segwall_host::rtnl_dump;
 use segwall_host::watch::{Losses, PacketLog, Surrounding, Surroundings, SurroundingsError, fill};
 use thiserror::Error;
 
-use crate::event::{At, Event, Iface, Source};
+use crate::event::{At, Event, Iface, Reason, Source};
 use crate::klog::Prefixes;
 
 /// How often counters are read and the box is looked at.
@@ -62,6 +62,7 @@ pub struct Live {
     connections: Events,
     table: Conntrack,
     counters: NfTables,
+    sets: Vec<(String, Reason)>,
     changes: Changes,
     surroundings: Surroundings,
     names: BTreeMap<u32, Iface>,
@@ -91,6 +92,7 @@ impl Live {
             connections: Events::listen()?,
             table: Conntrack::open()?,
             counters: NfTables::open()?,
+            sets: counters::sets(),
             changes: Changes::listen()?,
             surroundings: Surroundings::listen()?,
             names: BTreeMap::new(),
@@ -250,7 +252,7 @@ impl Live {
 
     /// What is looked at once a second, and whenever somebody changes rules.
     fn round(&mut self, each: &mut dyn FnMut(At, Event)) -> Result<(), LiveError> {
-        let readings = counters::read(&mut self.counters)?;
+        let readings = counters::read(&mut self.counters, &self.sets)?;
         let there = readings.is_some();
         if self.has_table != Some(there) {
             self.has_table = Some(there);

@@ -88,7 +88,16 @@ impl Reason {
     }
 }
 
-const PAIRS: &str = "pairs_dropped";
+/// The set that counts refused packets by the interfaces between which (fields: in, out).
+pub const PAIRS_DROPPED: &str = "pairs_dropped";
+
+/// The sets that count refused packets by the interface they came in by, each once, with the prefix under which they are
+/// written down; `None`: broadcasts that nobody here asked for, which are not. A table has those that its rules need.
+#[must_use]
+pub fn counted_drops() -> Vec<(String, Option<&'static str>)> {
+    let own = |reason: &Reason| reason.counter() == reason.chain();
+    Reason::ALL.iter().filter(|reason| own(reason)).map(|one| (by_interface(one.counter()), one.prefix())).collect()
+}
 
 fn limit_name(base: &str, limit: &Limit) -> String {
     format!("{base}_{}_{}_{}", limit.rate, limit.per.word(), limit.burst)
@@ -110,7 +119,7 @@ pub(super) fn add(program: &mut Program, limit: Limit) {
     };
     let reasons: Vec<Reason> = Reason::ALL.into_iter().filter(|reason| used(*reason)).collect();
     program.sets.push(Set {
-        name: PAIRS.to_owned(),
+        name: PAIRS_DROPPED.to_owned(),
         types: vec![Field::In.key_type(), Field::Out.key_type()],
         kind: SetKind::Learned { size_max: DROP_PAIRS_MAX, timeout_s: Some(DROP_PAIR_TIMEOUT_S) },
         keys: Vec::new(),
@@ -136,7 +145,7 @@ pub(super) fn add(program: &mut Program, limit: Limit) {
         let mut rules = vec![Rule::new([
             Part::Count(counter.to_owned()),
             Part::Learn { set: by_interface(counter), fields: vec![Field::In], refresh: false },
-            Part::Learn { set: PAIRS.to_owned(), fields: vec![Field::In, Field::Out], refresh: true },
+            Part::Learn { set: PAIRS_DROPPED.to_owned(), fields: vec![Field::In, Field::Out], refresh: true },
         ])];
         if let Some(prefix) = reason.prefix() {
             if !program.limits.iter().any(|known| known.name == bucket) {

@@ -32,6 +32,7 @@ mod text;
 mod treatment;
 mod update;
 
+pub use drops::{PAIRS_DROPPED, counted_drops};
 pub use model::{Action, Base, Chain, Field, Hook, Key, NamedLimit, Part, Program, Rule, Set, SetKind, State, Type};
 pub use script::element_weight;
 

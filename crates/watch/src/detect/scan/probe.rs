@@ -55,8 +55,10 @@ const DHCP: [u16; 4] = [67, 68, 546, 547];
 /// What a refused packet may be, if it is nobody's late or ordinary one for sure.
 pub fn probe(network: &Network, packet: &Packet) -> Option<Probe> {
     match packet.verdict {
-        // Whoever sent it is not who it says.
-        Verdict::Refused(Reason::Spoofed | Reason::Broadcast) | Verdict::Accepted | Verdict::Noted => return None,
+        // Whoever sent it is not who it says; or is cut off already, and everything it does fails.
+        Verdict::Refused(Reason::Spoofed | Reason::Broadcast | Reason::Quarantine)
+        | Verdict::Accepted
+        | Verdict::Noted => return None,
         Verdict::Refused(
             Reason::UnknownInterface
             | Reason::Invalid
