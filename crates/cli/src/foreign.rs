@@ -117,13 +117,7 @@ fn from_json(name: &str, json: &[u8]) -> Result<Program, Failure> {
 }
 
 fn refused(name: &str, error: &dyn std::error::Error) -> Failure {
-    let mut text = format!("{}: {error}", Escaped(name));
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
+    let text = format!("{}: {}", Escaped(name), segwall_host::error::chain(error));
     Failure::Refused(crate::text::escaped_lines(&text))
 }
 

@@ -10,6 +10,7 @@ pub mod apply;
 pub mod attr;
 pub mod conntrack;
 pub mod dnsmasq;
+pub mod error;
 pub mod exec;
 pub mod files;
 pub mod linux;

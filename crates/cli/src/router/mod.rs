@@ -111,12 +111,5 @@ pub fn refused(error: HostError) -> Failure {
 
 /// An error of the transaction, with everything that caused it.
 pub fn failed(error: &(dyn std::error::Error + 'static)) -> Failure {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    Failure::Refused(crate::text::escaped_lines(&text))
+    Failure::Refused(crate::text::escaped_lines(&segwall_host::error::chain(error)))
 }

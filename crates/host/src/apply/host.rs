@@ -26,14 +26,7 @@ impl HostError {
     /// This and everything that caused it, as one line.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
-        text
+        crate::error::chain(self)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use segwall_core::analysis::proof::{self, Answer};
 use segwall_core::emit::nft::TABLE;
+use segwall_core::netfilter::Program;
+use segwall_core::ruleset::{At, Ruleset};
 use segwall_packetset::Space;
 
 use super::Linux;
@@ -14,6 +16,19 @@ fn unreadable(error: prove::ReadError) -> HostError {
 
 /// Differences that are told.
 const SHOWN: usize = 3;
+
+/// A program by itself; so many differences are told.
+pub(super) fn judged(ruleset: &Ruleset, program: &Program, at: At, shown: usize) -> Verdict {
+    let missing: Vec<String> = prove::missing(program).map(|note| format!("the kernel: {}", note.text)).collect();
+    match proof::prove(&mut Space::default(), ruleset, &[program], at).answer {
+        Answer::Proved if missing.is_empty() => Verdict::Proved,
+        Answer::Proved => Verdict::Undetermined(missing),
+        Answer::Undetermined(reasons) => Verdict::Undetermined([missing, reasons].concat()),
+        Answer::Refuted(list) => {
+            Verdict::Refuted(list.iter().take(shown).map(|one| prove::sentence(one, &[program])).collect())
+        }
+    }
+}
 
 impl Linux {
     pub(super) fn verdict(&mut self, rules: Option<&Compiled>) -> Result<Verdict, HostError> {
@@ -45,16 +60,7 @@ impl Linux {
         let Some(ours) = prove::ours().map_err(unreadable)? else {
             return Ok(Verdict::Refuted(vec![format!("the table inet {TABLE} is not in the kernel")]));
         };
-        let missing: Vec<String> = prove::missing(&ours).map(|note| format!("the kernel: {}", note.text)).collect();
-        let proof = proof::prove(&mut Space::default(), &compiled.ruleset, &[&ours], self.instant_of(compiled));
-        Ok(match proof.answer {
-            Answer::Proved if missing.is_empty() => Verdict::Proved,
-            Answer::Proved => Verdict::Undetermined(missing),
-            Answer::Undetermined(reasons) => Verdict::Undetermined([missing, reasons].concat()),
-            Answer::Refuted(list) => {
-                Verdict::Refuted(list.iter().take(SHOWN).map(|one| prove::sentence(one, &[&ours])).collect())
-            }
-        })
+        Ok(judged(&compiled.ruleset, &ours, self.instant_of(compiled), SHOWN))
     }
 
     /// What other programs' tables and filters would keep a proof from succeeding: known before anything is touched.

@@ -55,6 +55,14 @@ fn look(linux: &mut Linux, compiled: &Compiled) -> Inventory {
     found
 }
 
+/// The first policy applied and kept: its number, what it is, and the box as it is then.
+fn held(linux: &mut Linux) -> (u64, Compiled, Inventory) {
+    let first = kept(linux, ONE);
+    let compiled = Store::compiled(linux, first).unwrap();
+    let before = look(linux, &compiled);
+    (first, compiled, before)
+}
+
 fn until(dir: &Dir, what: &str, mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
@@ -97,9 +105,7 @@ fn nobody_confirms_and_the_box_goes_back() {
     gateway
         .run(|| {
             let mut linux = dir.linux();
-            let first = kept(&mut linux, ONE);
-            let compiled = Store::compiled(&mut linux, first).unwrap();
-            let before = look(&mut linux, &compiled);
+            let (first, compiled, before) = held(&mut linux);
             let lock = linux.lock_wait().unwrap();
             let moved = policy(TWO).replace("192.0.2.0/24", "203.0.113.0/24");
             let waiting = apply(&mut linux, &request(&moved, Some(1_500)), &mut |_| {}).unwrap();
@@ -168,9 +174,7 @@ fn whoever_is_stopped_does_not_stop_the_clock() {
     gateway
         .run(|| {
             let mut linux = dir.linux();
-            let first = kept(&mut linux, ONE);
-            let compiled = Store::compiled(&mut linux, first).unwrap();
-            let before = look(&mut linux, &compiled);
+            let (_, compiled, before) = held(&mut linux);
             let lock = linux.lock_wait().unwrap();
             apply(&mut linux, &request(&policy(TWO), Some(1_000)), &mut |_| {}).unwrap();
             drop(lock);
@@ -203,9 +207,7 @@ fn whoever_is_killed_is_led_back() {
     gateway
         .run(|| {
             let mut linux = dir.linux();
-            let first = kept(&mut linux, ONE);
-            let compiled = Store::compiled(&mut linux, first).unwrap();
-            let before = look(&mut linux, &compiled);
+            let (first, compiled, before) = held(&mut linux);
             let mut interrupted = 0;
             let mut span = Duration::from_millis(400);
             for kill in 0..kills {

@@ -51,14 +51,7 @@ impl NotifyError {
     /// This and everything that caused it, as one line.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
-        text.replace(|c: char| c.is_control(), " ")
+        segwall_host::error::chain(self).replace(|c: char| c.is_control(), " ")
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use segwall_core::analysis::proof::{self, Answer};
 use segwall_core::doctor::{self, ForeignTable, Rules};
 use segwall_core::emit::nft::TABLE;
 use segwall_core::netfilter::{Program, Table, TableFamily};
 use segwall_core::ruleset::{At, Ruleset};
-use segwall_packetset::Space;
 
+use super::super::prove::judged;
 use super::super::{Linux, closing};
-use crate::apply::Compiled;
+use crate::apply::{Compiled, Verdict};
+use crate::error::chain;
 use crate::prove;
 
 /// Differences that are told.
@@ -32,7 +32,7 @@ impl Linux {
     pub fn kernel_rules(&mut self, held: Option<&Compiled>) -> Found {
         let whole = match prove::kernel() {
             Ok(program) => program,
-            Err(error) => return Found { rules: Rules::Unread(sentence(&error)), ..Found::default() },
+            Err(error) => return Found { rules: Rules::Unread(chain(&error)), ..Found::default() },
         };
         let others: Vec<&Table> = whole.tables.iter().filter(|table| !is_ours(table)).collect();
         let foreign = |harmless| {
@@ -56,7 +56,7 @@ impl Linux {
             Ok(Some(ours)) => verdict(&held.ruleset, &ours, at),
             // The table is missing, which the inventory tells.
             Ok(None) => together,
-            Err(error) => Rules::Unread(sentence(&error)),
+            Err(error) => Rules::Unread(chain(&error)),
         };
         Found { rules, tables: foreign(false), edited }
     }
@@ -75,28 +75,13 @@ pub(super) fn modules_at_work(found: &Found) -> Vec<String> {
 }
 
 fn verdict(ruleset: &Ruleset, program: &Program, at: At) -> Rules {
-    let missing: Vec<String> = prove::missing(program).map(|note| note.text.clone()).collect();
-    match proof::prove(&mut Space::default(), ruleset, &[program], at).answer {
-        Answer::Proved if missing.is_empty() => Rules::Proved,
-        Answer::Proved => Rules::Undetermined(missing),
-        Answer::Undetermined(reasons) => Rules::Undetermined([missing, reasons].concat()),
-        Answer::Refuted(list) => {
-            Rules::Refuted(list.iter().take(SHOWN).map(|one| prove::sentence(one, &[program])).collect())
-        }
+    match judged(ruleset, program, at, SHOWN) {
+        Verdict::Proved => Rules::Proved,
+        Verdict::Beside(why) | Verdict::Undetermined(why) => Rules::Undetermined(why),
+        Verdict::Refuted(shown) => Rules::Refuted(shown),
     }
 }
 
 fn is_ours(table: &Table) -> bool {
     table.family == TableFamily::Inet && [TABLE, closing::TABLE].contains(&table.name.as_str())
-}
-
-fn sentence(error: &prove::ReadError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
