@@ -21,6 +21,7 @@ use crate::network::Network;
 use crate::notify::{Notice, Receiver, Urgency, Worker};
 use crate::remote::Remote;
 use crate::state::{Options, State};
+use crate::store::{self, AlertRow, Increment, Store};
 use crate::totals::Totals;
 
 /// How often logs reach the disk and metrics are made anew: a `kill -9` costs at most this much.
@@ -51,6 +52,8 @@ pub struct Setup {
     pub style: Style,
     /// Where what waits to be told is kept.
     pub outboxes: Option<PathBuf>,
+    /// Where flows, sums, alerts and events are stored; `None`: nowhere.
+    pub store: Option<store::Options>,
     /// Where metrics are served.
     pub metrics: Option<SocketAddr>,
     /// An alert as JSON.
@@ -89,6 +92,9 @@ pub enum DaemonError {
     /// No thread.
     #[error("cannot start a thread that tells of alerts")]
     Thread(#[source] std::io::Error),
+    /// No store.
+    #[error("cannot start a thread that stores flows")]
+    Store(#[source] std::io::Error),
     /// No forwarding.
     #[error("cannot send a copy of the log to a collector")]
     Remote(#[source] StartError),
@@ -104,6 +110,8 @@ pub trait Outside {
     fn reloaded(&mut self) -> Option<Watched>;
     /// Once a second: it lives.
     fn alive(&mut self);
+    /// Something is to be said to whoever runs it, once.
+    fn said(&mut self, sentence: &str);
 }
 
 struct Daemon<'a> {
@@ -112,6 +120,9 @@ struct Daemon<'a> {
     totals: Totals,
     workers: Vec<Worker>,
     remote: Option<Remote>,
+    store: Option<Store>,
+    /// What went since the store was told.
+    traffic: Vec<Increment>,
     packets: Option<LogFile>,
     alerts: Option<LogFile>,
     outside: &'a mut dyn Outside,
@@ -134,7 +145,9 @@ pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result
     };
     let state = State::new(setup.watched.network.clone(), setup.watched.options);
     let (workers, remote) = (workers(&setup)?, remote(&setup)?);
-    let mut daemon = Daemon { state, totals: Totals::default(), workers, remote, packets, alerts, outside, setup };
+    let store = setup.store.clone().map(Store::start).transpose().map_err(DaemonError::Store)?;
+    let (totals, traffic) = (Totals::default(), Vec::new());
+    let mut daemon = Daemon { state, totals, workers, remote, store, traffic, packets, alerts, outside, setup };
     live.begin(&mut |at, event| daemon.event(at, &event))?;
     let (mut flushed, mut tidied) = (Instant::now(), Instant::now());
     while !daemon.outside.stops() {
@@ -151,6 +164,9 @@ pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result
     }
     daemon.flush();
     let begun = Instant::now();
+    if let Some(store) = daemon.store.take() {
+        store.stop(STOP / 2);
+    }
     if let Some(remote) = daemon.remote.take() {
         remote.stop(STOP / 2);
     }
@@ -187,6 +203,12 @@ impl Daemon<'_> {
         if let (Event::Packet(packet), Some(remote)) = (event, &self.remote) {
             remote.packet(self.state.network(), at, packet);
         }
+        if let Some(store) = &self.store {
+            store.event(self.state.network(), at, event);
+            if let Event::Ended(connection) = event {
+                self.traffic.push(Increment::of(self.state.network(), at, connection));
+            }
+        }
         for alert in self.state.step(at, event) {
             self.tell(&alert);
         }
@@ -203,6 +225,9 @@ impl Daemon<'_> {
         if let Some(remote) = &self.remote {
             remote.alert(alert);
         }
+        if let Some(store) = &self.store {
+            store.alert(AlertRow::of(alert, json.to_string()));
+        }
         let notice = notice(alert, json);
         self.workers.iter().for_each(|worker| worker.tell(notice.clone()));
         self.outside.told(alert);
@@ -210,6 +235,11 @@ impl Daemon<'_> {
 
     fn flush(&mut self) {
         [&mut self.packets, &mut self.alerts].into_iter().flatten().for_each(LogFile::flush);
+        let went = std::mem::take(&mut self.traffic);
+        if let Some(store) = &self.store {
+            store.traffic(self.state.network(), &went);
+            store.sentences().iter().for_each(|sentence| self.outside.said(sentence));
+        }
     }
 
     /// Once a second.
@@ -245,7 +275,8 @@ impl Daemon<'_> {
         if let Ok(mut ill) = pages.ill.lock() {
             let logs = [&self.packets, &self.alerts].into_iter().flatten();
             let gone = (self.totals.table == Some(false)).then(|| "Segwall's table is not in the kernel".to_owned());
-            *ill = gone.or_else(|| logs.filter_map(LogFile::error).next().map(str::to_owned));
+            let stored = || self.store.as_ref().and_then(Store::ill);
+            *ill = gone.or_else(|| logs.filter_map(LogFile::error).next().map(str::to_owned)).or_else(stored);
         }
         Ok(())
     }
@@ -273,6 +304,7 @@ impl Daemon<'_> {
             lines_lost: [&self.packets, &self.alerts].into_iter().flatten().map(LogFile::lost).sum(),
             told: self.workers.iter().map(told).collect(),
             remote: self.remote.as_ref().map(Remote::numbers),
+            store: self.store.as_ref().map(Store::numbers),
             network: self.state.network().clone(),
         }
     }

@@ -7,7 +7,7 @@ use segwall_host::conntrack::{Entry, Key, Tuple as KernelTuple};
 use segwall_host::nflog::Logged;
 use segwall_packetset::{Header, TcpFlags, proto};
 
-use crate::event::{Answer, Connection, Iface, Packet, Tuple, Verdict, Volume};
+use crate::event::{Answer, At, Connection, Iface, Packet, Tuple, Verdict, Volume};
 use crate::klog::Prefixes;
 
 /// A logged packet; `None` where it is no IP packet.
@@ -82,6 +82,7 @@ pub fn connection(entry: &Entry) -> Connection {
         original: tuple(&entry.original),
         reply: tuple(&entry.reply),
         mark: entry.mark,
+        began: entry.began_ns.and_then(|ns| i64::try_from(ns / 1_000).ok()).map(At),
         input: Iface::NONE,
         output: Iface::NONE,
         sent: volume(entry.sent),
