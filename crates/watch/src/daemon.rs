@@ -22,6 +22,7 @@ use crate::notify::{Notice, Receiver, Urgency, Worker};
 use crate::remote::Remote;
 use crate::state::{Options, State};
 use crate::totals::Totals;
+use crate::traffic::Traffic;
 
 /// How often logs reach the disk and metrics are made anew: a `kill -9` costs at most this much.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -110,6 +111,7 @@ struct Daemon<'a> {
     setup: Setup,
     state: State,
     totals: Totals,
+    traffic: Traffic,
     workers: Vec<Worker>,
     remote: Option<Remote>,
     packets: Option<LogFile>,
@@ -134,7 +136,17 @@ pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result
     };
     let state = State::new(setup.watched.network.clone(), setup.watched.options);
     let (workers, remote) = (workers(&setup)?, remote(&setup)?);
-    let mut daemon = Daemon { state, totals: Totals::default(), workers, remote, packets, alerts, outside, setup };
+    let mut daemon = Daemon {
+        state,
+        totals: Totals::default(),
+        traffic: Traffic::default(),
+        workers,
+        remote,
+        packets,
+        alerts,
+        outside,
+        setup,
+    };
     live.begin(&mut |at, event| daemon.event(at, &event))?;
     let (mut flushed, mut tidied) = (Instant::now(), Instant::now());
     while !daemon.outside.stops() {
@@ -178,6 +190,7 @@ fn remote(setup: &Setup) -> Result<Option<Remote>, DaemonError> {
 impl Daemon<'_> {
     fn event(&mut self, at: At, event: &Event) {
         self.totals.event(self.state.network(), event);
+        self.traffic.event(self.state.network(), event);
         if let (Event::Packet(packet), Some(log)) = (event, &mut self.packets) {
             log.line(&match self.setup.style {
                 Style::Json => journal::json(self.state.network(), at, packet),
@@ -216,8 +229,13 @@ impl Daemon<'_> {
     fn second(&mut self, pages: &Pages) -> Result<(), DaemonError> {
         self.flush();
         self.outside.alive();
+        // Nobody keeps them yet.
+        self.traffic.drain().for_each(drop);
         if let Some(watched) = self.outside.reloaded() {
+            let before = self.state.network().clone();
             self.state.watch_from_now(watched.network.clone(), watched.options);
+            self.totals.renamed(&before, self.state.network());
+            self.traffic.renamed(&before, self.state.network());
             let same = watched.receivers == self.setup.watched.receivers;
             let same_remote = watched.remote == self.setup.watched.remote;
             self.setup.watched = watched;
@@ -268,6 +286,8 @@ impl Daemon<'_> {
         Snapshot {
             info: Info { version: env!("CARGO_PKG_VERSION").to_owned(), policy: self.setup.watched.policy.clone() },
             totals: self.totals.clone(),
+            carried: self.traffic.pairs().clone(),
+            uncounted: self.traffic.lost(),
             open,
             lost: self.state.lost(),
             lines_lost: [&self.packets, &self.alerts].into_iter().flatten().map(LogFile::lost).sum(),

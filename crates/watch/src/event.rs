@@ -244,6 +244,8 @@ pub struct Connection {
     pub original: Tuple,
     /// As the answers come.
     pub reply: Tuple,
+    /// The kernel's number of it, which no other has at the same time; 0 where it is not known.
+    pub id: u32,
     /// The connection mark.
     pub mark: u32,
     /// Where it came in, where that is known.
@@ -306,6 +308,10 @@ pub enum Event {
     Packet(Packet),
     /// A connection that was open when the table was looked at.
     Standing(Connection),
+    /// A connection that is still open, with what it has carried so far.
+    Going(Connection),
+    /// Every open connection has been told of.
+    Listed,
     /// A connection was accepted and begun.
     Began(Connection),
     /// A connection ended.

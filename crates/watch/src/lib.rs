@@ -19,6 +19,7 @@ pub mod notify;
 mod remote;
 mod state;
 pub mod totals;
+pub mod traffic;
 
 pub use alert::Alert;
 pub use detect::limits;

@@ -81,6 +81,7 @@ pub fn connection(entry: &Entry) -> Connection {
     Connection {
         original: tuple(&entry.original),
         reply: tuple(&entry.reply),
+        id: entry.id,
         mark: entry.mark,
         input: Iface::NONE,
         output: Iface::NONE,
