@@ -15,14 +15,15 @@ use crate::alert::{Alert, Phase, Severity};
 use crate::event::{At, Event};
 use crate::forward::StartError;
 use crate::journal::{self, Limits, LogFile};
-use crate::live::{Live, LiveError};
+use crate::live::{Live, LiveError, now};
 use crate::metrics::{Info, Pages, Server, Snapshot, Told, page};
 use crate::network::Network;
 use crate::notify::{Notice, Receiver, Urgency, Worker};
 use crate::remote::Remote;
 use crate::state::{Options, State};
-use crate::store::{self, AlertRow, Increment, Store};
+use crate::store::{self, AlertRow, Store};
 use crate::totals::Totals;
+use crate::traffic::Traffic;
 
 /// How often logs reach the disk and metrics are made anew: a `kill -9` costs at most this much.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -118,11 +119,10 @@ struct Daemon<'a> {
     setup: Setup,
     state: State,
     totals: Totals,
+    traffic: Traffic,
     workers: Vec<Worker>,
     remote: Option<Remote>,
     store: Option<Store>,
-    /// What went since the store was told.
-    traffic: Vec<Increment>,
     packets: Option<LogFile>,
     alerts: Option<LogFile>,
     outside: &'a mut dyn Outside,
@@ -146,8 +146,18 @@ pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result
     let state = State::new(setup.watched.network.clone(), setup.watched.options);
     let (workers, remote) = (workers(&setup)?, remote(&setup)?);
     let store = setup.store.clone().map(Store::start).transpose().map_err(DaemonError::Store)?;
-    let (totals, traffic) = (Totals::default(), Vec::new());
-    let mut daemon = Daemon { state, totals, workers, remote, store, traffic, packets, alerts, outside, setup };
+    let mut daemon = Daemon {
+        state,
+        totals: Totals::default(),
+        traffic: Traffic::default(),
+        workers,
+        remote,
+        store,
+        packets,
+        alerts,
+        outside,
+        setup,
+    };
     live.begin(&mut |at, event| daemon.event(at, &event))?;
     let (mut flushed, mut tidied) = (Instant::now(), Instant::now());
     while !daemon.outside.stops() {
@@ -194,6 +204,7 @@ fn remote(setup: &Setup) -> Result<Option<Remote>, DaemonError> {
 impl Daemon<'_> {
     fn event(&mut self, at: At, event: &Event) {
         self.totals.event(self.state.network(), event);
+        self.traffic.event(self.state.network(), event);
         if let (Event::Packet(packet), Some(log)) = (event, &mut self.packets) {
             log.line(&match self.setup.style {
                 Style::Json => journal::json(self.state.network(), at, packet),
@@ -205,9 +216,6 @@ impl Daemon<'_> {
         }
         if let Some(store) = &self.store {
             store.event(self.state.network(), at, event);
-            if let Event::Ended(connection) = event {
-                self.traffic.push(Increment::of(self.state.network(), at, connection));
-            }
         }
         for alert in self.state.step(at, event) {
             self.tell(&alert);
@@ -235,11 +243,10 @@ impl Daemon<'_> {
 
     fn flush(&mut self) {
         [&mut self.packets, &mut self.alerts].into_iter().flatten().for_each(LogFile::flush);
-        let went = std::mem::take(&mut self.traffic);
-        if let Some(store) = &self.store {
-            store.traffic(self.state.network(), &went);
-            store.sentences().iter().for_each(|sentence| self.outside.said(sentence));
-        }
+        let went = self.traffic.drain();
+        let Some(store) = &self.store else { return went.for_each(drop) };
+        store.traffic(self.state.network(), now(), went);
+        store.sentences().iter().for_each(|sentence| self.outside.said(sentence));
     }
 
     /// Once a second.
@@ -247,7 +254,10 @@ impl Daemon<'_> {
         self.flush();
         self.outside.alive();
         if let Some(watched) = self.outside.reloaded() {
+            let before = self.state.network().clone();
             self.state.watch_from_now(watched.network.clone(), watched.options);
+            self.totals.renamed(&before, self.state.network());
+            self.traffic.renamed(&before, self.state.network());
             let same = watched.receivers == self.setup.watched.receivers;
             let same_remote = watched.remote == self.setup.watched.remote;
             self.setup.watched = watched;
@@ -299,6 +309,8 @@ impl Daemon<'_> {
         Snapshot {
             info: Info { version: env!("CARGO_PKG_VERSION").to_owned(), policy: self.setup.watched.policy.clone() },
             totals: self.totals.clone(),
+            carried: self.traffic.pairs().clone(),
+            uncounted: self.traffic.lost(),
             open,
             lost: self.state.lost(),
             lines_lost: [&self.packets, &self.alerts].into_iter().flatten().map(LogFile::lost).sum(),

@@ -10,6 +10,7 @@ pub mod daemon;
 mod detect;
 pub mod event;
 pub mod forward;
+mod iface;
 pub mod journal;
 pub mod klog;
 pub mod live;
@@ -20,6 +21,7 @@ mod remote;
 mod state;
 pub mod store;
 pub mod totals;
+pub mod traffic;
 
 pub use alert::Alert;
 pub use detect::limits;

@@ -231,6 +231,19 @@ impl Network {
         v4.is_broadcast() || self.broadcasts.contains(&addr)
     }
 
+    /// A zone of another policy, here: segments are the same by their names. `None`: there is none of that name.
+    #[must_use]
+    pub fn again(&self, before: &Self, zone: Zone) -> Option<Zone> {
+        match zone {
+            Zone::Segment(id) => {
+                let name = before.names.get(id.index())?;
+                let at = self.names.iter().position(|one| one == name)?;
+                Some(Zone::Segment(SegmentId(u32::try_from(at).expect("segments are few"))))
+            }
+            Zone::Gateway | Zone::Internet | Zone::Interface(_) | Zone::Unknown => Some(zone),
+        }
+    }
+
     /// A zone's name.
     #[must_use]
     pub fn name(&self, zone: Zone) -> String {

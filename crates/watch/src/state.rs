@@ -107,7 +107,10 @@ impl State {
         self.tick(&mut told);
         match event {
             Event::Packet(packet) => self.packet(packet, &mut told),
-            Event::Began(connection) | Event::Standing(connection) => self.began(connection, &mut told),
+            // One whose beginning was lost is seen here, and one that is old is not forgotten.
+            Event::Began(connection) | Event::Standing(connection) | Event::Going(connection) => {
+                self.began(connection, &mut told);
+            }
             Event::Ended(connection) => self.ended(connection, &mut told),
             Event::Counters(readings) => {
                 let mut around = Around { network: &self.network, at: self.now, book: &mut self.book, told: &mut told };
@@ -125,7 +128,7 @@ impl State {
             | Event::Drift { .. }
             | Event::Lost { .. }
             | Event::DhcpServer { .. } => self.box_event(event, &mut told),
-            Event::Tick => {}
+            Event::Listed | Event::Tick => {}
         }
         told
     }
@@ -228,6 +231,8 @@ impl State {
             Event::Packet(_)
             | Event::Began(_)
             | Event::Standing(_)
+            | Event::Going(_)
+            | Event::Listed
             | Event::Ended(_)
             | Event::Counters(_)
             | Event::Neighbour { .. }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::alert::{Alert, Kind, Phase};
-use crate::event::{Answer, Connection, Counted, Event, Iface, Reason, Source, Verdict, Volume};
+use crate::event::{Answer, Connection, Counted, Event, Iface, Reason, Source, Verdict};
 use crate::network::{Network, Zone};
 
 /// Pairs of zones or interfaces that are counted apart; what comes later is counted as lost.
@@ -18,10 +18,6 @@ pub struct Connections {
     pub ended: u64,
     /// Of these, that nobody answered or that were refused by the other end.
     pub unanswered: u64,
-    /// Sent by those who opened ended ones.
-    pub sent: Volume,
-    /// Sent back.
-    pub received: Volume,
 }
 
 /// Everything that is counted.
@@ -61,8 +57,6 @@ impl Totals {
             Event::Ended(connection) => self.connection(network, connection, |one| {
                 one.ended += 1;
                 one.unanswered += u64::from(matches!(connection.answer, Answer::None | Answer::Refused));
-                add(&mut one.sent, connection.sent);
-                add(&mut one.received, connection.received);
             }),
             Event::Counters(readings) => {
                 // What is not in the kernel any more counts no longer.
@@ -84,6 +78,8 @@ impl Totals {
             Event::Table { there } => self.table = Some(*there),
             Event::Lost { source, count } => *self.lost.entry(*source).or_default() += count,
             Event::Standing(_)
+            | Event::Going(_)
+            | Event::Listed
             | Event::Neighbour { .. }
             | Event::Lease { .. }
             | Event::Link { .. }
@@ -104,17 +100,22 @@ impl Totals {
         count(self.connections.entry(pair).or_default());
     }
 
+    /// Another policy: segments are known by their names again, and those that are gone are forgotten.
+    pub fn renamed(&mut self, before: &Network, now: &Network) {
+        let old = std::mem::take(&mut self.connections);
+        for ((from, to), one) in old {
+            if let (Some(from), Some(to)) = (now.again(before, from), now.again(before, to)) {
+                self.connections.insert((from, to), one);
+            }
+        }
+    }
+
     /// Something was told.
     pub fn alert(&mut self, alert: &Alert) {
         if alert.phase == Phase::Open {
             *self.alerts.entry(alert.kind).or_default() += 1;
         }
     }
-}
-
-fn add(sum: &mut Volume, more: Volume) {
-    sum.packets = sum.packets.saturating_add(more.packets);
-    sum.bytes = sum.bytes.saturating_add(more.bytes);
 }
 
 #[cfg(test)]

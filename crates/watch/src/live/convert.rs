@@ -81,6 +81,7 @@ pub fn connection(entry: &Entry) -> Connection {
     Connection {
         original: tuple(&entry.original),
         reply: tuple(&entry.reply),
+        id: entry.id,
         mark: entry.mark,
         began: entry.began_ns.and_then(|ns| i64::try_from(ns / 1_000).ok()).map(At),
         input: Iface::NONE,

@@ -28,8 +28,14 @@ use crate::network::Network;
 const ROUND: Duration = Duration::from_secs(1);
 /// Reads of one source before the others have their turn; some 250 packets each.
 const READS_MAX: usize = 64;
-/// After a loss the table of connections is read anew, but not more often than this.
+/// How often the table of connections is listed: what is still open is not counted later than this.
+const LIST: Duration = Duration::from_secs(10);
+/// While somebody looks on.
+const LIST_SEEN: Duration = Duration::from_secs(2);
+/// After a loss it is listed at once, but not again before this.
 const LIST_PAUSE: Duration = Duration::from_secs(30);
+/// A listing that took long is not made again before so many times as long: at most 5 % of a core.
+const LIST_SHARE: u32 = 20;
 /// Somebody who changes rules all the time does not keep us reading counters.
 const ROUND_MIN: Duration = Duration::from_millis(200);
 /// Interfaces whose names are remembered.
@@ -71,7 +77,12 @@ pub struct Live {
     prefixes: Prefixes,
     has_table: Option<bool>,
     next_round: Instant,
-    listed: Option<Instant>,
+    /// Whether somebody looks on.
+    is_seen: bool,
+    /// When the table of connections was listed after a loss.
+    recovered: Option<Instant>,
+    /// When it was listed last, and how long that took.
+    listed: (Instant, Duration),
 }
 
 /// By the calendar.
@@ -114,7 +125,9 @@ impl Live {
             prefixes: Prefixes::default(),
             has_table: None,
             next_round: Instant::now(),
-            listed: None,
+            is_seen: false,
+            recovered: None,
+            listed: (Instant::now(), Duration::ZERO),
         })
     }
 
@@ -124,7 +137,12 @@ impl Live {
     /// When the kernel does not tell.
     pub fn begin(&mut self, each: &mut dyn FnMut(At, Event)) -> Result<(), LiveError> {
         self.links(each)?;
-        self.open_connections(each)
+        self.open_connections(Event::Standing, each)
+    }
+
+    /// Whether somebody looks on, for whom open connections are counted more often.
+    pub fn seen(&mut self, is_seen: bool) {
+        self.is_seen = is_seen;
     }
 
     fn links(&mut self, each: &mut dyn FnMut(At, Event)) -> Result<(), LiveError> {
@@ -159,10 +177,15 @@ impl Live {
         }
     }
 
-    fn open_connections(&mut self, each: &mut dyn FnMut(At, Event)) -> Result<(), LiveError> {
-        for entry in self.table.list()? {
-            each(now(), Event::Standing(convert::connection(&entry)));
-        }
+    fn open_connections(
+        &mut self,
+        event: fn(Connection) -> Event,
+        each: &mut dyn FnMut(At, Event),
+    ) -> Result<(), LiveError> {
+        let begun = Instant::now();
+        self.table.each(|entry| each(now(), event(convert::connection(&entry))))?;
+        each(now(), Event::Listed);
+        self.listed = (Instant::now(), begun.elapsed());
         Ok(())
     }
 
@@ -234,9 +257,9 @@ impl Live {
         if heard == Heard::Lost {
             each(now(), Event::Lost { source: Source::Connections, count: 1 });
             // A flood of connections must not keep us reading the whole table.
-            if self.listed.is_none_or(|listed| listed.elapsed() >= LIST_PAUSE) {
-                self.listed = Some(Instant::now());
-                self.open_connections(each)?;
+            if self.recovered.is_none_or(|recovered| recovered.elapsed() >= LIST_PAUSE) {
+                self.recovered = Some(Instant::now());
+                self.open_connections(Event::Going, each)?;
             }
         }
         Ok(())
@@ -277,6 +300,11 @@ impl Live {
         }
         if let Some(fill) = fill() {
             each(now(), Event::Conntrack { count: fill.count, max: fill.max });
+        }
+        let (listed, took) = self.listed;
+        let pause = if self.is_seen { LIST_SEEN } else { LIST };
+        if listed.elapsed() >= pause.max(took.saturating_mul(LIST_SHARE)) {
+            self.open_connections(Event::Going, each)?;
         }
         each(now(), Event::Tick);
         Ok(())

@@ -6,10 +6,11 @@ use super::text::Text;
 use crate::alert::Kind;
 use crate::event::Source;
 use crate::forward::{Connection, Numbers};
-use crate::network::Network;
+use crate::network::{Network, Zone};
 use crate::state::Lost;
 use crate::store;
 use crate::totals::Totals;
+use crate::traffic::Carried;
 
 /// What does not change while it runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +41,10 @@ pub struct Snapshot {
     pub info: Info,
     /// What was counted.
     pub totals: Totals,
+    /// What connections carried, by zones.
+    pub carried: BTreeMap<(Zone, Zone), Carried>,
+    /// Hosts and pairs that were not counted apart.
+    pub uncounted: u64,
     /// Open alerts by kind.
     pub open: BTreeMap<Kind, u64>,
     /// What was lost at limits.
@@ -60,7 +65,7 @@ pub struct Snapshot {
 #[must_use]
 pub fn page(snapshot: &Snapshot) -> String {
     let mut text = Text::default();
-    let Snapshot { info, totals, open, lost, lines_lost, told, remote, store, network } = snapshot;
+    let Snapshot { info, totals, carried, uncounted, open, lost, lines_lost, told, remote, store, network } = snapshot;
     text.metric("segwall_build_info", "gauge", "Segwall's version.");
     text.sample("segwall_build_info", &[("version", &info.version)], 1);
     text.metric("segwall_policy_info", "gauge", "The policy that is watched.");
@@ -70,8 +75,9 @@ pub fn page(snapshot: &Snapshot) -> String {
     }
     refused(&mut text, totals, network);
     connections(&mut text, totals, network);
+    traffic(&mut text, carried, network);
     alerts(&mut text, totals, open);
-    losses(&mut text, totals, lost, *lines_lost);
+    losses(&mut text, totals, lost, *lines_lost, *uncounted);
     receivers(&mut text, told);
     if let Some(numbers) = remote {
         collector(&mut text, numbers);
@@ -150,7 +156,7 @@ fn connections(text: &mut Text, totals: &Totals, network: &Network) {
         );
     }
     type Of = fn(&crate::totals::Connections) -> u64;
-    let list: [(&str, &str, Of); 7] = [
+    let list: [(&str, &str, Of); 3] = [
         ("segwall_connections_begun_total", "Connections that were accepted, by zones.", |one| one.began),
         ("segwall_connections_ended_total", "Connections that ended, by zones.", |one| one.ended),
         (
@@ -158,20 +164,27 @@ fn connections(text: &mut Text, totals: &Totals, network: &Network) {
             "Ended connections that nobody answered, or the other end refused.",
             |one| one.unanswered,
         ),
-        ("segwall_connection_sent_bytes_total", "IP bytes sent by openers of ended connections.", |one| one.sent.bytes),
-        ("segwall_connection_sent_packets_total", "Packets sent by openers of ended connections.", |one| {
-            one.sent.packets
-        }),
-        ("segwall_connection_received_bytes_total", "IP bytes sent back on ended connections.", |one| {
-            one.received.bytes
-        }),
-        ("segwall_connection_received_packets_total", "Packets sent back on ended connections.", |one| {
-            one.received.packets
-        }),
     ];
     for (name, help, of) in list {
         text.metric(name, "counter", help);
         for ((from, to), one) in &totals.connections {
+            text.sample(name, &[("from", &network.name(*from)), ("to", &network.name(*to))], of(one));
+        }
+    }
+}
+
+/// Of open connections too, as they were listed last.
+fn traffic(text: &mut Text, carried: &BTreeMap<(Zone, Zone), Carried>, network: &Network) {
+    type Of = fn(&Carried) -> u64;
+    let list: [(&str, &str, Of); 4] = [
+        ("segwall_connection_sent_bytes_total", "IP bytes sent by openers of connections.", |one| one.sent.bytes),
+        ("segwall_connection_sent_packets_total", "Packets sent by openers of connections.", |one| one.sent.packets),
+        ("segwall_connection_received_bytes_total", "IP bytes sent back on connections.", |one| one.received.bytes),
+        ("segwall_connection_received_packets_total", "Packets sent back on connections.", |one| one.received.packets),
+    ];
+    for (name, help, of) in list {
+        text.metric(name, "counter", help);
+        for ((from, to), one) in carried {
             text.sample(name, &[("from", &network.name(*from)), ("to", &network.name(*to))], of(one));
         }
     }
@@ -188,7 +201,7 @@ fn alerts(text: &mut Text, totals: &Totals, open: &BTreeMap<Kind, u64>) {
     }
 }
 
-fn losses(text: &mut Text, totals: &Totals, lost: &Lost, lines_lost: u64) {
+fn losses(text: &mut Text, totals: &Totals, lost: &Lost, lines_lost: u64, uncounted: u64) {
     let name = "segwall_lost_records_total";
     text.metric(name, "counter", "Records that the kernel could not hand over, by source.");
     for (source, word) in [
@@ -210,6 +223,7 @@ fn losses(text: &mut Text, totals: &Totals, lost: &Lost, lines_lost: u64) {
         ("pairs", lost.pairs),
         ("alerts", lost.alerts),
         ("totals", totals.pairs_lost),
+        ("traffic", uncounted),
     ] {
         text.sample(name, &[("table", table)], count);
     }

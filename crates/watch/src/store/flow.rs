@@ -6,7 +6,8 @@ use segwall_packetset::Header;
 
 use crate::alert::Alert;
 use crate::event::{Answer, At, Connection, Event, Source, Volume};
-use crate::network::{Network, Zone};
+use crate::network::Network;
+use crate::traffic::{Between, Carried};
 
 /// A connection that ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,44 +127,10 @@ pub fn answer_of(word: &str) -> Answer {
 pub struct Increment {
     /// When.
     pub at: At,
-    /// The zone of who opened the connection.
-    pub from: Zone,
-    /// The zone of who answers.
-    pub to: Zone,
-    /// Who opened it.
-    pub src: IpAddr,
-    /// Who answers.
-    pub dst: IpAddr,
-    /// IP protocol number.
-    pub proto: u8,
-    /// Destination port, where there is one.
-    pub dport: Option<u16>,
-    /// Sent by the opener.
-    pub sent: Volume,
-    /// Sent back.
-    pub received: Volume,
-    /// Connections that ended.
-    pub flows: u64,
-}
-
-impl Increment {
-    /// All that an ended connection carried, at its end.
-    #[must_use]
-    pub fn of(network: &Network, at: At, connection: &Connection) -> Self {
-        let ends = network.ends_of(connection);
-        Self {
-            at,
-            from: ends.from,
-            to: ends.to,
-            src: connection.original.src,
-            dst: connection.reply.src,
-            proto: connection.original.proto,
-            dport: ports(connection.original.header).1,
-            sent: connection.sent,
-            received: connection.received,
-            flows: 1,
-        }
-    }
+    /// Who, to whom.
+    pub between: Between,
+    /// What.
+    pub carried: Carried,
 }
 
 /// An increment with names.
@@ -248,6 +215,8 @@ impl Note {
             }
             Event::Packet(_)
             | Event::Standing(_)
+            | Event::Going(_)
+            | Event::Listed
             | Event::Began(_)
             | Event::Ended(_)
             | Event::Counters(_)

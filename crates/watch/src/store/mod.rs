@@ -33,6 +33,7 @@ use worker::Doing;
 
 use crate::event::{At, Connection, Event};
 use crate::network::Network;
+use crate::traffic::{Between, Carried};
 
 /// Things between the daemon and the thread; more are lost, and counted.
 const QUEUE_MAX: usize = 16_384;
@@ -195,16 +196,17 @@ impl Store {
     }
 
     /// What went since the last time, to be summed up.
-    pub fn traffic(&self, network: &Network, increments: &[Increment]) {
-        if increments.is_empty() {
-            return;
-        }
-        let name = |increment: &Increment| Named {
-            from: network.name(increment.from),
-            to: network.name(increment.to),
-            increment: *increment,
+    pub fn traffic(&self, network: &Network, at: At, went: impl Iterator<Item = (Between, Carried)>) {
+        let name = |(between, carried): (Between, Carried)| Named {
+            from: network.name(between.from),
+            to: network.name(between.to),
+            increment: Increment { at, between, carried },
         };
-        self.hand_over(Item::Traffic(increments.iter().map(name).collect()), increments.len() as u64);
+        let list: Vec<Named> = went.map(name).collect();
+        if !list.is_empty() {
+            let count = list.len() as u64;
+            self.hand_over(Item::Traffic(list), count);
+        }
     }
 
     /// An alert was told.

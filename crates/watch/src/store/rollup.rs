@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::flow::Increment;
 use crate::event::Volume;
+use crate::traffic::OTHERS;
 
 /// The length of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,7 +103,7 @@ impl Sort {
 }
 
 /// The number that stands for "others" where a zone or protocol stands else.
-const OTHERS: i64 = -1;
+const NOBODY: i64 = -1;
 
 impl Key {
     /// Its sort.
@@ -122,14 +123,14 @@ impl Key {
             Self::Pair(from, to) => (i64::from(from), to.to_be_bytes().to_vec()),
             Self::Talker(zone, addr) => (i64::from(zone), octets(addr)),
             Self::Port(proto, port) => (i64::from(proto), port.to_be_bytes().to_vec()),
-            Self::OtherPairs | Self::OtherTalkers | Self::OtherPorts => (OTHERS, Vec::new()),
+            Self::OtherPairs | Self::OtherTalkers | Self::OtherPorts => (NOBODY, Vec::new()),
         }
     }
 
     /// From the store's columns; `None` where they make no sense.
     #[must_use]
     pub fn of_columns(sort: Sort, a: i64, b: &[u8]) -> Option<Self> {
-        if a == OTHERS {
+        if a == NOBODY {
             return Some(sort.others());
         }
         Some(match sort {
@@ -310,10 +311,12 @@ pub struct Rollups {
 impl Rollups {
     /// Adds what went, between zones of these numbers.
     pub fn add(&mut self, from: ZoneId, to: ZoneId, increment: &Increment) {
-        let sums = Sums { flows: increment.flows, sent: increment.sent, received: increment.received };
-        let port = increment.dport.map(|port| Key::Port(increment.proto, port));
+        let Increment { at, between, carried } = *increment;
+        let sums = Sums { flows: carried.ended, sent: carried.sent, received: carried.received };
+        let talker = |zone, addr| if addr == OTHERS { Key::OtherTalkers } else { Key::Talker(zone, addr) };
+        let port = (between.dport != 0).then_some(Key::Port(between.proto, between.dport));
         for step in Step::ALL {
-            let begin = step.begin(increment.at.second());
+            let begin = step.begin(at.second());
             let bucket = self.open.entry(step).or_insert_with(|| Bucket::new(step, begin));
             if bucket.begin != begin {
                 // The clock went on, or was set: each instant has its own bucket either way.
@@ -327,8 +330,8 @@ impl Rollups {
                 self.closed.push(done);
             }
             bucket.add(Key::Pair(from, to), &sums);
-            bucket.add(Key::Talker(from, increment.src), &sums);
-            bucket.add(Key::Talker(to, increment.dst), &sums.back());
+            bucket.add(talker(from, between.src), &sums);
+            bucket.add(talker(to, between.dst), &sums.back());
             port.into_iter().for_each(|port| bucket.add(port, &sums));
         }
     }

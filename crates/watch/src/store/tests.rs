@@ -141,8 +141,8 @@ fn a_start_takes_away_what_is_half_and_takes_in_what_is_whole() {
     fs::write(flows.join("2026-11-25T15-0.parquet"), "not a file of flows").expect("of a test");
     let store = Store::start(quick(dir.path())).expect("of a test");
     until("the start", || files(dir.path()) == ["2026-11-25T12-0.parquet", "2026-11-25T15-0.parquet"]);
-    let said = store.sentences().join("\n");
-    assert!(said.contains("2026-11-25T15-0.parquet is passed over"), "{said}");
+    let what = "2026-11-25T15-0.parquet is passed over";
+    until("what is said of it", || store.sentences().iter().any(|one| one.contains(what)));
     assert_eq!(all(dir.path(), ALWAYS).len(), 50);
     store.stop(Duration::from_secs(10));
     fs::write(dir.path().join("store.db"), "no database at all, only words".repeat(1_000)).expect("of a test");
@@ -198,18 +198,16 @@ fn two_do_not_write_to_one_store() {
 }
 
 fn increment(src: u32, second: i64, bytes: u64) -> Increment {
-    Increment {
-        at: At::of_s(second),
+    let between = Between {
         from: Zone::Interface(Iface::new(b"guest")),
         to: Zone::Internet,
         src: IpAddr::V4(Ipv4Addr::from(src)),
         dst: "203.0.113.9".parse().expect("of a test"),
         proto: proto::TCP,
-        dport: Some(443),
-        sent: Volume { packets: 1, bytes },
-        received: Volume::default(),
-        flows: 1,
-    }
+        dport: 443,
+    };
+    let carried = Carried { ended: 1, sent: Volume { packets: 1, bytes }, received: Volume::default() };
+    Increment { at: At::of_s(second), between, carried }
 }
 
 #[test]
@@ -219,9 +217,8 @@ fn the_largest_talkers_of_a_period_are_found_also_after_a_restart() {
     for round in 0..2 {
         let store = Store::start(quick(dir.path())).expect("of a test");
         for second in (0..3_600).step_by(30) {
-            let list: Vec<Increment> =
-                (1..=20).map(|host| increment(host, NOON_S + second, u64::from(host) * 100)).collect();
-            store.traffic(&network, &list);
+            let list = (1..=20).map(|host| increment(host, NOON_S + second, u64::from(host) * 100));
+            store.traffic(&network, At::of_s(NOON_S + second), list.map(|one| (one.between, one.carried)));
             if second % 600 == 0 {
                 thread::sleep(Duration::from_millis(30));
             }
@@ -291,7 +288,7 @@ proptest! {
             rollups.add(0, 1, &increment);
             for step in Step::ALL {
                 let sums = plain.entry((step, step.begin(NOON_S + second))).or_default();
-                sums.add(&Sums { flows: 1, sent: increment.sent, received: increment.received });
+                sums.add(&Sums { flows: 1, sent: increment.carried.sent, received: increment.carried.received });
             }
             if what < 6 {
                 database.write(&mut write::Batch::default(), &mut rollups).expect("of a test");

@@ -124,6 +124,7 @@ pub fn connection(way: Way<'_>, proto: u8, sport: u16, dport: u16, answer: Answe
     Connection {
         original: Tuple { src, dst, proto, header },
         reply: Tuple { src: dst, dst: src, proto, header: back },
+        id: 0,
         mark: 0,
         began: None,
         input: Iface::new(way.0.as_bytes()),
