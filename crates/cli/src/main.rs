@@ -1,5 +1,6 @@
 //! `segwall`: what was typed, what it means, and how the answer looks. Everything else is in the other crates.
 
+mod amount;
 mod args;
 mod bug;
 mod clock;

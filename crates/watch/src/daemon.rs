@@ -15,12 +15,13 @@ use crate::alert::{Alert, Phase, Severity};
 use crate::event::{At, Event};
 use crate::forward::StartError;
 use crate::journal::{self, Limits, LogFile};
-use crate::live::{Live, LiveError};
+use crate::live::{Live, LiveError, now};
 use crate::metrics::{Info, Pages, Server, Snapshot, Told, page};
 use crate::network::Network;
 use crate::notify::{Notice, Receiver, Urgency, Worker};
 use crate::remote::Remote;
 use crate::state::{Options, State};
+use crate::store::{self, AlertRow, Store};
 use crate::totals::Totals;
 use crate::traffic::Traffic;
 
@@ -52,6 +53,8 @@ pub struct Setup {
     pub style: Style,
     /// Where what waits to be told is kept.
     pub outboxes: Option<PathBuf>,
+    /// Where flows, sums, alerts and events are stored; `None`: nowhere.
+    pub store: Option<store::Options>,
     /// Where metrics are served.
     pub metrics: Option<SocketAddr>,
     /// An alert as JSON.
@@ -90,6 +93,9 @@ pub enum DaemonError {
     /// No thread.
     #[error("cannot start a thread that tells of alerts")]
     Thread(#[source] std::io::Error),
+    /// No store.
+    #[error("cannot start a thread that stores flows")]
+    Store(#[source] std::io::Error),
     /// No forwarding.
     #[error("cannot send a copy of the log to a collector")]
     Remote(#[source] StartError),
@@ -105,6 +111,8 @@ pub trait Outside {
     fn reloaded(&mut self) -> Option<Watched>;
     /// Once a second: it lives.
     fn alive(&mut self);
+    /// Something is to be said to whoever runs it, once.
+    fn said(&mut self, sentence: &str);
 }
 
 struct Daemon<'a> {
@@ -114,6 +122,7 @@ struct Daemon<'a> {
     traffic: Traffic,
     workers: Vec<Worker>,
     remote: Option<Remote>,
+    store: Option<Store>,
     packets: Option<LogFile>,
     alerts: Option<LogFile>,
     outside: &'a mut dyn Outside,
@@ -136,12 +145,14 @@ pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result
     };
     let state = State::new(setup.watched.network.clone(), setup.watched.options);
     let (workers, remote) = (workers(&setup)?, remote(&setup)?);
+    let store = setup.store.clone().map(Store::start).transpose().map_err(DaemonError::Store)?;
     let mut daemon = Daemon {
         state,
         totals: Totals::default(),
         traffic: Traffic::default(),
         workers,
         remote,
+        store,
         packets,
         alerts,
         outside,
@@ -163,6 +174,9 @@ pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result
     }
     daemon.flush();
     let begun = Instant::now();
+    if let Some(store) = daemon.store.take() {
+        store.stop(STOP / 2);
+    }
     if let Some(remote) = daemon.remote.take() {
         remote.stop(STOP / 2);
     }
@@ -200,6 +214,9 @@ impl Daemon<'_> {
         if let (Event::Packet(packet), Some(remote)) = (event, &self.remote) {
             remote.packet(self.state.network(), at, packet);
         }
+        if let Some(store) = &self.store {
+            store.event(self.state.network(), at, event);
+        }
         for alert in self.state.step(at, event) {
             self.tell(&alert);
         }
@@ -216,6 +233,9 @@ impl Daemon<'_> {
         if let Some(remote) = &self.remote {
             remote.alert(alert);
         }
+        if let Some(store) = &self.store {
+            store.alert(AlertRow::of(alert, json.to_string()));
+        }
         let notice = notice(alert, json);
         self.workers.iter().for_each(|worker| worker.tell(notice.clone()));
         self.outside.told(alert);
@@ -223,14 +243,16 @@ impl Daemon<'_> {
 
     fn flush(&mut self) {
         [&mut self.packets, &mut self.alerts].into_iter().flatten().for_each(LogFile::flush);
+        let went = self.traffic.drain();
+        let Some(store) = &self.store else { return went.for_each(drop) };
+        store.traffic(self.state.network(), now(), went);
+        store.sentences().iter().for_each(|sentence| self.outside.said(sentence));
     }
 
     /// Once a second.
     fn second(&mut self, pages: &Pages) -> Result<(), DaemonError> {
         self.flush();
         self.outside.alive();
-        // Nobody keeps them yet.
-        self.traffic.drain().for_each(drop);
         if let Some(watched) = self.outside.reloaded() {
             let before = self.state.network().clone();
             self.state.watch_from_now(watched.network.clone(), watched.options);
@@ -263,7 +285,8 @@ impl Daemon<'_> {
         if let Ok(mut ill) = pages.ill.lock() {
             let logs = [&self.packets, &self.alerts].into_iter().flatten();
             let gone = (self.totals.table == Some(false)).then(|| "Segwall's table is not in the kernel".to_owned());
-            *ill = gone.or_else(|| logs.filter_map(LogFile::error).next().map(str::to_owned));
+            let stored = || self.store.as_ref().and_then(Store::ill);
+            *ill = gone.or_else(|| logs.filter_map(LogFile::error).next().map(str::to_owned)).or_else(stored);
         }
         Ok(())
     }
@@ -293,6 +316,7 @@ impl Daemon<'_> {
             lines_lost: [&self.packets, &self.alerts].into_iter().flatten().map(LogFile::lost).sum(),
             told: self.workers.iter().map(told).collect(),
             remote: self.remote.as_ref().map(Remote::numbers),
+            store: self.store.as_ref().map(Store::numbers),
             network: self.state.network().clone(),
         }
     }

@@ -200,6 +200,8 @@ pub struct Connection {
     pub id: u32,
     /// The connection mark.
     pub mark: u32,
+    /// When it began, where the kernel notes it.
+    pub began: Option<At>,
     /// Where it came in, where that is known.
     pub input: Iface,
     /// Where it left, where that is known.

@@ -2,7 +2,7 @@
 //!
 //! [`State::step`] is a pure fold: the clock is an event like any other, nothing of it reads files, sockets or the time, and
 //! every table has a named limit. What is lost at a limit is counted in [`Lost`]. Around it: [`live`] brings events from the
-//! kernel, [`journal`] writes down, [`forward`] sends a copy to a collector, [`notify`] tells people, [`metrics`] answers
+//! kernel, [`journal`] writes down, [`forward`] sends a copy to a collector, [`store`] keeps, [`notify`] tells people, [`metrics`] answers
 //! who measures.
 
 pub mod alert;
@@ -19,6 +19,7 @@ pub mod network;
 pub mod notify;
 mod remote;
 mod state;
+pub mod store;
 pub mod totals;
 pub mod traffic;
 

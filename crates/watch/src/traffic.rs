@@ -258,6 +258,7 @@ mod tests {
             reply: tuple(2, 1, 80, port),
             id,
             mark: 0,
+            began: None,
             input: Iface::new(b"a"),
             output: Iface::new(b"b"),
             sent: volume,

@@ -18,6 +18,9 @@ mod drift;
 mod drops;
 mod explain;
 mod explain_code;
+mod flows;
+mod flows_json;
+mod flows_text;
 mod grid;
 mod guard;
 mod history;
@@ -90,6 +93,7 @@ pub enum Command {
     Watch(watch::Args),
     Alerts(alerts::Args),
     Drops(drops::Args),
+    Flows(flows::Args),
     Boot(boot::Args),
     Guard(guard::Args),
     /// Started by apply: leads the box back unless it is confirmed
@@ -132,6 +136,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Watch(args) => watch::run(args),
         Command::Alerts(args) => alerts::run(args),
         Command::Drops(args) => drops::run(&args),
+        Command::Flows(args) => flows::run(&args),
         Command::Boot(args) => boot::run(&args),
         Command::Guard(args) => guard::run(&args),
         Command::Watchdog => watchdog::run(),

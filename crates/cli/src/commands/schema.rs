@@ -4,8 +4,8 @@ use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
 use super::{
-    audit, blast, check, diff, doctor, drift, explain, import, lab, leases, matrix, probe, prove, quarantine, release,
-    render, status, verify, watch_json,
+    audit, blast, check, diff, doctor, drift, explain, flows_json, import, lab, leases, matrix, probe, prove,
+    quarantine, release, render, status, verify, watch_json,
 };
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
@@ -30,6 +30,7 @@ enum Output {
     Doctor,
     Drift,
     Explain,
+    Flows,
     Import,
     Lab,
     Leases,
@@ -62,6 +63,8 @@ fn shape(output: Output) -> Schema {
         Output::Doctor => schema_for!(Envelope<doctor::Data>),
         Output::Drift => schema_for!(Envelope<drift::Data>),
         Output::Explain => schema_for!(Envelope<explain::Data>),
+        // A stream too.
+        Output::Flows => schema_for!(flows_json::Line),
         Output::Import => schema_for!(Envelope<import::Data>),
         Output::Lab => schema_for!(Envelope<lab::Data>),
         Output::Leases => schema_for!(Envelope<leases::Data>),

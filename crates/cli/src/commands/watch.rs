@@ -36,7 +36,8 @@ use crate::{clock, json, out};
 pub struct Args {
     /// Kernel logs, in their order; `-` for standard input
     #[arg(long, num_args = 1.., value_name = "FILE", value_hint = clap::ValueHint::FilePath,
-        conflicts_with_all = ["log_dir", "log_style", "state_dir", "metrics"])]
+        conflicts_with_all = ["log_dir", "log_style", "state_dir", "metrics", "store_dir", "store_keep",
+            "store_max", "no_store"])]
     replay: Vec<PathBuf>,
     /// The policy whose names are used
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]

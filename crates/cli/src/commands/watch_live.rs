@@ -14,15 +14,18 @@ use segwall_host::linux::Linux;
 use segwall_watch::daemon::{self, Outside, Setup, Style, Watched};
 use segwall_watch::live::Live;
 use segwall_watch::notify::Receiver;
+use segwall_watch::store::{self, Keep};
 use segwall_watch::{Alert, Network};
 
 use super::watch::options;
 use super::watch_json::{AlertLine, Line};
 use super::watch_text;
+use crate::amount::{Bytes, Span};
 use crate::args::Format;
 use crate::exit::{Answer, Failure};
 use crate::input::{DEFAULT_POLICY, Location};
 use crate::load::{self, Reading};
+use crate::text::Escaped;
 use crate::{json, out, router};
 
 /// How to watch the running box.
@@ -40,7 +43,22 @@ pub struct LiveArgs {
     /// Serve metrics for Prometheus, and /health, here: such as 127.0.0.1:9273
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
+    /// Store flows, sums of traffic, alerts and events below this directory
+    #[arg(long, value_name = "DIR", default_value = STORE, value_hint = clap::ValueHint::DirPath)]
+    store_dir: PathBuf,
+    /// Keep flows this long
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    store_keep: Span,
+    /// Remove the oldest flows when the store is larger than this
+    #[arg(long, value_name = "SIZE", default_value = "512MiB")]
+    store_max: Bytes,
+    /// Store nothing
+    #[arg(long, conflicts_with_all = ["store_dir", "store_keep", "store_max"])]
+    no_store: bool,
 }
+
+/// Where the store is.
+pub const STORE: &str = "/var/lib/segwall/store";
 
 /// `--log-style`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -69,6 +87,10 @@ pub fn run(args: LiveArgs, policy: Option<PathBuf>, format: Format) -> Result<An
             LogStyle::Classic => Style::Classic,
         },
         outboxes: Some(args.state_dir),
+        store: (!args.no_store).then(|| store::Options {
+            keep: Keep { flows: args.store_keep.duration(), bytes_max: args.store_max.0, ..Keep::default() },
+            ..store::Options::new(args.store_dir)
+        }),
         metrics: args.metrics,
         shape: |alert| serde_json::to_value(AlertLine::from(alert)).expect("an alert is plain data"),
     };
@@ -95,6 +117,14 @@ fn make(dir: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
     }
+}
+
+/// Who is where: by the policy that is named, else by the one that holds or the box's own; without any, nothing is known.
+pub(super) fn network(policy: Option<&Path>) -> Result<Result<Network, Answer>, Failure> {
+    if policy.is_none() && generation().is_none() && !Path::new(DEFAULT_POLICY).exists() {
+        return Ok(Ok(Network::unknown()));
+    }
+    Ok(watched(&mut router::open()?, policy)?.map(|watched| watched.network))
 }
 
 /// The policy that is named, else that of the generation that holds, else the box's own file.
@@ -194,6 +224,10 @@ impl Outside for Terminal {
                 None
             }
         }
+    }
+
+    fn said(&mut self, sentence: &str) {
+        out::complain(&format!("{}\n", Escaped(sentence)));
     }
 
     fn alive(&mut self) {

@@ -7,7 +7,7 @@ use segwall_host::conntrack::{Entry, Key, Tuple as KernelTuple};
 use segwall_host::nflog::Logged;
 use segwall_packetset::{Header, TcpFlags, proto};
 
-use crate::event::{Answer, Connection, Iface, Packet, Tuple, Verdict, Volume};
+use crate::event::{Answer, At, Connection, Iface, Packet, Tuple, Verdict, Volume};
 use crate::klog::Prefixes;
 
 /// A logged packet; `None` where it is no IP packet.
@@ -83,6 +83,7 @@ pub fn connection(entry: &Entry) -> Connection {
         reply: tuple(&entry.reply),
         id: entry.id,
         mark: entry.mark,
+        began: entry.began_ns.and_then(|ns| i64::try_from(ns / 1_000).ok()).map(At),
         input: Iface::NONE,
         output: Iface::NONE,
         sent: volume(entry.sent),

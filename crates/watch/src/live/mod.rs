@@ -22,6 +22,7 @@ use thiserror::Error;
 
 use crate::event::{At, Connection, Event, Iface, Reason, Source};
 use crate::klog::Prefixes;
+use crate::network::Network;
 
 /// How often counters are read and the box is looked at.
 const ROUND: Duration = Duration::from_secs(1);
@@ -89,6 +90,19 @@ pub struct Live {
 pub fn now() -> At {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     At(since.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX)))
+}
+
+/// The connections that are open now, as far as the kernel's table tells; the box's own addresses are added to the network.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub fn open_now(network: &mut Network) -> Result<Vec<Connection>, LiveError> {
+    for address in rtnl_dump::addresses().map_err(LiveError::Links)? {
+        network.add_own(address.addr);
+    }
+    let mut found = Vec::new();
+    Conntrack::open()?.each(|entry| found.push(convert::connection(&entry)))?;
+    Ok(found)
 }
 
 impl Live {

@@ -8,6 +8,7 @@ use crate::event::Source;
 use crate::forward::{Connection, Numbers};
 use crate::network::{Network, Zone};
 use crate::state::Lost;
+use crate::store;
 use crate::totals::Totals;
 use crate::traffic::Carried;
 
@@ -54,6 +55,8 @@ pub struct Snapshot {
     pub told: BTreeMap<String, Told>,
     /// The collector, where there is one.
     pub remote: Option<Numbers>,
+    /// The store, where there is one.
+    pub store: Option<store::Numbers>,
     /// Who is where.
     pub network: Network,
 }
@@ -62,7 +65,7 @@ pub struct Snapshot {
 #[must_use]
 pub fn page(snapshot: &Snapshot) -> String {
     let mut text = Text::default();
-    let Snapshot { info, totals, carried, uncounted, open, lost, lines_lost, told, remote, network } = snapshot;
+    let Snapshot { info, totals, carried, uncounted, open, lost, lines_lost, told, remote, store, network } = snapshot;
     text.metric("segwall_build_info", "gauge", "Segwall's version.");
     text.sample("segwall_build_info", &[("version", &info.version)], 1);
     text.metric("segwall_policy_info", "gauge", "The policy that is watched.");
@@ -79,7 +82,23 @@ pub fn page(snapshot: &Snapshot) -> String {
     if let Some(numbers) = remote {
         collector(&mut text, numbers);
     }
+    if let Some(numbers) = store {
+        stored(&mut text, numbers);
+    }
     text.finish()
+}
+
+fn stored(text: &mut Text, numbers: &store::Numbers) {
+    for (name, kind, help, value) in [
+        ("segwall_store_flows_total", "counter", "Flows that were stored.", numbers.flows),
+        ("segwall_store_lost_total", "counter", "Flows, alerts, events and sums that were not stored.", numbers.lost),
+        ("segwall_store_errors_total", "counter", "Failures to write, or to remove what is old.", numbers.errors),
+        ("segwall_store_waiting_flows", "gauge", "Flows in memory that wait to be stored.", numbers.waiting),
+        ("segwall_store_files", "gauge", "Files of flows.", numbers.files),
+        ("segwall_store_bytes", "gauge", "Bytes that the store takes on the disk.", numbers.bytes),
+    ] {
+        text.single(name, kind, help, value);
+    }
 }
 
 fn collector(text: &mut Text, numbers: &Numbers) {

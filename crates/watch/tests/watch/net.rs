@@ -126,6 +126,7 @@ pub fn connection(way: Way<'_>, proto: u8, sport: u16, dport: u16, answer: Answe
         reply: Tuple { src: dst, dst: src, proto, header: back },
         id: 0,
         mark: 0,
+        began: None,
         input: Iface::new(way.0.as_bytes()),
         output: Iface::new(way.1.as_bytes()),
         sent: Volume { packets: 5, bytes: 500 },
