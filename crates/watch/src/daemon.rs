@@ -74,6 +74,8 @@ pub struct Watched {
     pub remote: Option<RemoteLog>,
     /// Of which policy.
     pub policy: String,
+    /// Whoever in a segment scans is to be quarantined for so many seconds: who watches from outside does it.
+    pub quarantine_s: Option<u32>,
 }
 
 /// It cannot watch.

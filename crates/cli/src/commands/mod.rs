@@ -32,6 +32,7 @@ mod init_questions;
 mod lab;
 mod lab_report;
 mod lab_shell;
+mod learn;
 mod leases;
 mod man;
 mod matrix;
@@ -44,6 +45,8 @@ mod quarantine;
 mod quarantine_text;
 mod release;
 mod render;
+mod review;
+mod review_text;
 mod rollback;
 mod schema;
 mod status;
@@ -94,6 +97,8 @@ pub enum Command {
     Alerts(alerts::Args),
     Drops(drops::Args),
     Flows(flows::Args),
+    Review(review::Args),
+    Learn(learn::Args),
     Boot(boot::Args),
     Guard(guard::Args),
     /// Started by apply: leads the box back unless it is confirmed
@@ -137,6 +142,8 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Alerts(args) => alerts::run(args),
         Command::Drops(args) => drops::run(&args),
         Command::Flows(args) => flows::run(&args),
+        Command::Review(args) => review::run(args),
+        Command::Learn(args) => learn::run(args),
         Command::Boot(args) => boot::run(&args),
         Command::Guard(args) => guard::run(&args),
         Command::Watchdog => watchdog::run(),

@@ -25,6 +25,7 @@ use crate::args::Format;
 use crate::exit::{Answer, Failure};
 use crate::input::{DEFAULT_POLICY, Location};
 use crate::load::{self, Reading};
+use crate::react::Reaction;
 use crate::text::Escaped;
 use crate::{json, out, router};
 
@@ -97,7 +98,9 @@ pub fn run(args: LiveArgs, policy: Option<PathBuf>, format: Format) -> Result<An
     let signals = Signals::catch().map_err(|error| Failure::Bug(format!("signals cannot be caught: {error}")))?;
     let mut live = Live::open().map_err(|error| router::failed(&error))?;
     let seen = generation();
-    let mut terminal = Terminal { signals, format, policy, linux, seen, failed: None };
+    let quarantine_s = setup.watched.quarantine_s;
+    let reaction = Reaction::default();
+    let mut terminal = Terminal { signals, format, policy, linux, seen, reaction, quarantine_s, failed: None };
     sd_notify::notify(false, &[sd_notify::NotifyState::Ready]).ok();
     out::complain(&format!("watching by {}; Ctrl-C ends it\n", setup.watched.policy));
     let end = daemon::watch(setup, &mut live, &mut terminal);
@@ -156,6 +159,7 @@ fn of(policy: &Policy, name: String) -> Watched {
         remote: policy.log.remote.clone(),
         receivers: policy.notify.iter().filter_map(Receiver::of).collect(),
         policy: name,
+        quarantine_s: policy.alerts.quarantine_s,
     }
 }
 
@@ -190,11 +194,16 @@ struct Terminal {
     policy: Option<PathBuf>,
     linux: Linux,
     seen: Option<String>,
+    reaction: Reaction,
+    quarantine_s: Option<u32>,
     failed: Option<Failure>,
 }
 
 impl Outside for Terminal {
     fn told(&mut self, alert: &Alert) {
+        if let Some(seconds) = self.quarantine_s {
+            self.reaction.to(alert, seconds);
+        }
         let told = match self.format {
             Format::Text => out::print(&watch_text::alert(alert)).and_then(|()| out::flush()),
             Format::Json => json::print_line(&Line::Alert(Box::new(alert.into()))),
@@ -216,7 +225,10 @@ impl Outside for Terminal {
         }
         self.seen = now;
         match watched(&mut self.linux, self.policy.as_deref()) {
-            Ok(Ok(watched)) => Some(watched),
+            Ok(Ok(watched)) => {
+                self.quarantine_s = watched.quarantine_s;
+                Some(watched)
+            }
             // What is watched already goes on being watched.
             Ok(Err(_)) => None,
             Err(failure) => {
