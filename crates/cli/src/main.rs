@@ -17,6 +17,7 @@ mod router;
 mod sarif;
 mod side;
 mod text;
+mod top;
 
 use std::process::ExitCode;
 

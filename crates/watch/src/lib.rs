@@ -3,7 +3,7 @@
 //! [`State::step`] is a pure fold: the clock is an event like any other, nothing of it reads files, sockets or the time, and
 //! every table has a named limit. What is lost at a limit is counted in [`Lost`]. Around it: [`live`] brings events from the
 //! kernel, [`journal`] writes down, [`forward`] sends a copy to a collector, [`notify`] tells people, [`metrics`] answers
-//! who measures.
+//! who measures, [`view`] shows it to who looks on.
 
 pub mod alert;
 pub mod daemon;
@@ -20,6 +20,7 @@ mod remote;
 mod state;
 pub mod totals;
 pub mod traffic;
+pub mod view;
 
 pub use alert::Alert;
 pub use detect::limits;

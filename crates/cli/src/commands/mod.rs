@@ -45,6 +45,7 @@ mod rollback;
 mod schema;
 mod status;
 mod status_text;
+mod top;
 mod verify;
 mod watch;
 mod watch_json;
@@ -54,7 +55,9 @@ mod watchdog;
 
 use clap::Subcommand;
 
+pub use explain::text as explained;
 pub use explain_code::about;
+pub use leases::{Data as LeasesData, Row as LeaseRow, now as leases_now};
 
 use crate::exit::{Answer, Failure};
 
@@ -88,6 +91,7 @@ pub enum Command {
     Verify(verify::Args),
     Probe(probe::Args),
     Watch(watch::Args),
+    Top(top::Args),
     Alerts(alerts::Args),
     Drops(drops::Args),
     Boot(boot::Args),
@@ -130,6 +134,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Verify(args) => verify::run(args),
         Command::Probe(args) => probe::run(&args),
         Command::Watch(args) => watch::run(args),
+        Command::Top(args) => top::run(args),
         Command::Alerts(args) => alerts::run(args),
         Command::Drops(args) => drops::run(&args),
         Command::Boot(args) => boot::run(&args),

@@ -40,6 +40,7 @@ enum Output {
     Release,
     Render,
     Status,
+    Top,
     Verify,
     Watch,
 }
@@ -72,6 +73,7 @@ fn shape(output: Output) -> Schema {
         Output::Release => schema_for!(Envelope<release::Data>),
         Output::Render => schema_for!(Envelope<render::Data>),
         Output::Status => schema_for!(Envelope<status::Data>),
+        Output::Top => schema_for!(Envelope<crate::top::Once>),
         Output::Verify => schema_for!(Envelope<verify::Data>),
         // A stream: each line is one of these.
         Output::Watch => schema_for!(watch_json::Line),

@@ -25,6 +25,9 @@ use crate::input::{DEFAULT_POLICY, Location};
 use crate::load::{self, Reading};
 use crate::{json, out, router};
 
+/// Where `segwall top` looks on, below the state directory.
+pub const VIEW_SOCKET: &str = "view.sock";
+
 /// How to watch the running box.
 #[derive(Debug, clap::Args)]
 pub struct LiveArgs {
@@ -35,7 +38,7 @@ pub struct LiveArgs {
     #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
     log_style: LogStyle,
     /// Keep what is still to be told below this directory
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/segwall/watch", value_hint = clap::ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", default_value = super::top::STATE_DIR, value_hint = clap::ValueHint::DirPath)]
     state_dir: PathBuf,
     /// Serve metrics for Prometheus, and /health, here: such as 127.0.0.1:9273
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -68,6 +71,7 @@ pub fn run(args: LiveArgs, policy: Option<PathBuf>, format: Format) -> Result<An
             LogStyle::Json => Style::Json,
             LogStyle::Classic => Style::Classic,
         },
+        view: Some(args.state_dir.join(VIEW_SOCKET)),
         outboxes: Some(args.state_dir),
         metrics: args.metrics,
         shape: |alert| serde_json::to_value(AlertLine::from(alert)).expect("an alert is plain data"),
@@ -98,7 +102,7 @@ fn make(dir: &Path) -> io::Result<()> {
 }
 
 /// The policy that is named, else that of the generation that holds, else the box's own file.
-fn watched(linux: &mut Linux, policy: Option<&Path>) -> Result<Result<Watched, Answer>, Failure> {
+pub fn watched(linux: &mut Linux, policy: Option<&Path>) -> Result<Result<Watched, Answer>, Failure> {
     if policy.is_none()
         && let Some(number) = Store::confirmed(linux).map_err(router::refused)?
         && let Some(text) = Store::policy(linux, number).map_err(router::refused)?
