@@ -10,6 +10,7 @@ pub mod daemon;
 mod detect;
 pub mod event;
 pub mod forward;
+mod iface;
 pub mod journal;
 pub mod klog;
 pub mod live;

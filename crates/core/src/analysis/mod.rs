@@ -38,7 +38,7 @@ mod words;
 
 pub use blast::{Blast, NoBlast, Step, blast};
 pub use blast_ways::Inroad;
-pub use check::{check, check_within};
+pub use check::{check, check_within, unlearned};
 pub use domain::{is_stand_in, with_stand_ins};
 pub use explain::{Covering, Explanation, PARTS_MAX, Part, Way, explain};
 pub use explain_ends::Misunderstood;

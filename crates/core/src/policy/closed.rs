@@ -21,6 +21,7 @@ impl Policy {
             limit: None,
             schedule: None,
             expires: None,
+            learning: false,
             comment: None,
             span: Span::default(),
         };

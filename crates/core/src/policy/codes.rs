@@ -119,4 +119,5 @@ codes! {
     POOL_NOT_SERVED = "SW0706", "a pool that nobody serves";
     DNS_WITHOUT_UPSTREAM = "SW0707", "a resolver that has nobody to ask";
     RESOLVER_UNREACHABLE = "SW0708", "a resolver that the segment may not reach";
+    LEARNING = "SW0709", "a segment that learns";
 }

@@ -76,7 +76,7 @@ pub(super) const UPLINK: Keys = Keys {
 
 pub(super) const SEGMENT: Keys = Keys {
     what: "a segment",
-    known: &["vlan", "interface", "trunk", "device", "managed", "subnets", "gateway", "routes", "ipv6", "dhcp"],
+    known: &["vlan", "interface", "trunk", "device", "managed", "subnets", "gateway", "routes", "ipv6", "dhcp", "learn_until"],
     later: &[
         ("mdns", "the mDNS relay"),
         ("prefix_delegation", "prefix delegation"),

@@ -11,6 +11,7 @@ use super::codes;
 use super::env::{Env, Families};
 use super::faults::Faults;
 use super::keys;
+use super::learning;
 use super::model::{DhcpKind, DhcpServer, Dns, Policy, Segment, ServerRef, Wiring};
 use super::names::Kind;
 use super::networks::Networks;
@@ -162,7 +163,7 @@ fn build<'d>(tree: &'d Spanned<DeTable<'d>>, context: &Context, faults: &mut Fau
     env.names.add(Kind::Set, &set_entries, faults);
     env.names.add(Kind::Group, &group_entries, faults);
 
-    let wired = interfaces(&segment_entries, &uplink_entries, trunk, gateway_table.as_ref(), &mut env, faults);
+    let wired = interfaces(&segment_entries, &uplink_entries, (trunk, context.today), gateway_table.as_ref(), &mut env, faults);
     gateway.management = settings::management(gateway_table.as_ref(), &env, faults);
 
     let spans = read_hosts(&host_entries, &mut env, faults);
@@ -175,7 +176,9 @@ fn build<'d>(tree: &'d Spanned<DeTable<'d>>, context: &Context, faults: &mut Fau
     env.services = named;
     let groups = ends::read_groups(&group_entries, &mut env, faults);
 
-    let rules = rules::read_all(&top, &env, context.today, faults);
+    let mut rules = rules::read_all(&top, &env, context.today, faults);
+    rules.extend(learning::rules(&env.segments));
+    rules.sort_by_key(|rule| rule.span);
     let forwards = forwards::read_all(&top, &env, faults);
     let expects = rules::read_expects(&top, &env, faults);
     let quarantine = quarantine::read(&top, &env, faults);
@@ -211,7 +214,7 @@ fn build<'d>(tree: &'d Spanned<DeTable<'d>>, context: &Context, faults: &mut Fau
 fn interfaces<'d>(
     segment_entries: &[Entry<'d>],
     uplink_entries: &[Entry<'d>],
-    trunk: Option<&'d str>,
+    (trunk, today): (Option<&'d str>, Date),
     gateway: Option<&Table<'d>>,
     env: &mut Env<'d>,
     faults: &mut Faults<'_>,
@@ -221,7 +224,7 @@ fn interfaces<'d>(
     let mut whole = true;
     let mut wired = Vec::with_capacity(segment_entries.len());
     for entry in segment_entries {
-        let ReadSegment { segment, table, port, networks_whole } = segments::read(entry, trunk, faults);
+        let ReadSegment { segment, table, port, networks_whole } = segments::read(entry, trunk, today, faults);
         env.segments.push(segment);
         ports.extend(port);
         whole &= networks_whole;

@@ -13,6 +13,8 @@ mod forwards;
 mod graph;
 mod hosts;
 mod keys;
+mod last_day;
+mod learning;
 mod literals;
 mod load;
 mod model;

@@ -189,7 +189,18 @@ pub struct Segment {
     pub ipv6: Ipv6Mode,
     /// DHCP, when the segment has it.
     pub dhcp: Option<SegmentDhcp>,
+    /// Learn mode: what nothing names is accepted and written down until the end of this day.
+    pub learning: Option<Learning>,
     /// The name's place.
+    pub span: Span,
+}
+
+/// Learn mode of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Learning {
+    /// Its last day.
+    pub until: Date,
+    /// The place of the day.
     pub span: Span,
 }
 
@@ -419,6 +430,8 @@ pub struct Rule {
     pub expires: Option<Date>,
     /// Words for people.
     pub comment: Option<String>,
+    /// It stands for a segment that learns, not for a rule of the file.
+    pub learning: bool,
     /// The rule's header line.
     pub span: Span,
 }

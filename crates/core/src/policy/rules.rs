@@ -9,6 +9,7 @@ use super::ends::{self, Ends};
 use super::env::{BOTH_FAMILIES, Env, family_bit};
 use super::faults::Faults;
 use super::keys::{self, Keys};
+use super::last_day::last_day;
 use super::literals::{days, hours, limit};
 use super::model::{End, Expect, Limit, Ports, Rule, Schedule, Service, Verdict, Zone};
 use super::reader::{Table, Text, span_of, text_of, texts_of};
@@ -36,7 +37,7 @@ fn read(verdict: Verdict, table: &Table<'_>, env: &Env<'_>, today: Date, faults:
     let services = services(table, env, faults);
     let limit = read_limit(verdict, table, faults);
     let schedule = read_schedule(table, faults);
-    let expires = expires(table, today, faults);
+    let expires = last_day("expires", table, faults).map(|(day, span)| not_over(day, today, span, faults));
     let log = table.boolean("log", false, faults);
     let comment = table.text("comment", faults).map(|text| text.text.to_owned());
     let (from, to, services) = (from?, to?, services?);
@@ -47,7 +48,8 @@ fn read(verdict: Verdict, table: &Table<'_>, env: &Env<'_>, today: Date, faults:
         can_match(table, &from, &to, services.as_deref(), env, faults);
     }
     let (from, to) = (from.list, to.list);
-    Some(Rule { verdict, from, to, services, log, limit, schedule, expires, comment, span: table.span })
+    let learning = false;
+    Some(Rule { verdict, from, to, services, log, limit, schedule, expires, comment, learning, span: table.span })
 }
 
 /// `from` or `to`.
@@ -140,43 +142,8 @@ fn read_schedule(table: &Table<'_>, faults: &mut Faults<'_>) -> Option<Schedule>
     Some(Schedule { days, from_minute, to_minute })
 }
 
-/// xtables keeps the end of a rule as seconds in 32 bits, which end in January 2038.
-const LAST_EXPIRY: Date = Date::constant(2037, 12, 31);
-
-fn expires(table: &Table<'_>, today: Date, faults: &mut Faults<'_>) -> Option<Date> {
-    let value = table.get("expires")?;
-    let span = span_of(value);
-    let mut bad = |message: &str, help: String| {
-        faults.error(codes::BAD_DATE, span, message, "", help);
-        None
-    };
-    let date = match value.get_ref() {
-        DeValue::Datetime(at) => match (at.date, at.time, at.offset) {
-            (Some(date), None, None) => date,
-            _ => return bad("`expires` is a day without a time", "the last valid day, such as 2027-06-30".to_owned()),
-        },
-        DeValue::String(text) if text.parse::<Date>().is_ok() => {
-            return bad("`expires` must be a date, not a text", format!("write it without quotes: {text}"));
-        }
-        _ => {
-            return bad(
-                "`expires` must be a date",
-                "the last valid day, without quotes, such as 2027-06-30".to_owned(),
-            );
-        }
-    };
-    let parts = (i16::try_from(date.year), i8::try_from(date.month), i8::try_from(date.day));
-    let day = match parts {
-        (Ok(year), Ok(month), Ok(day)) => Date::new(year, month, day).ok(),
-        _ => None,
-    };
-    let Some(day) = day else { return bad("there is no such day", "such as 2027-06-30".to_owned()) };
-    if day > LAST_EXPIRY {
-        return bad(
-            "the kernel cannot count to that day",
-            format!("the last one is {LAST_EXPIRY}; leave `expires` out for a rule without an end"),
-        );
-    }
+/// A rule that is over is one still, and said to be over.
+fn not_over(day: Date, today: Date, span: Span, faults: &mut Faults<'_>) -> Date {
     if day < today {
         faults.push(
             Diagnostic::warning(codes::EXPIRED, span, format!("this rule was valid until {day}"))
@@ -184,7 +151,7 @@ fn expires(table: &Table<'_>, today: Date, faults: &mut Faults<'_>) -> Option<Da
                 .help("it covers nothing any more: take it out, or give it another day"),
         );
     }
-    Some(day)
+    day
 }
 
 /// The address families of one side.

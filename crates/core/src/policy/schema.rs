@@ -271,6 +271,8 @@ struct SegmentTable {
     /// How hosts get IPv6 addresses; slaac unless said, where there is a /64
     ipv6: Option<Ipv6>,
     dhcp: Option<SegmentDhcpTable>,
+    /// The last day on which what nothing names is accepted and written down, to and from this segment
+    learn_until: Option<Day>,
 }
 
 #[derive(JsonSchema)]

@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
+use jiff::civil::Date;
 use segwall_packetset::{AddrRange, Family};
 use toml::de::DeValue;
 
 use super::codes;
 use super::faults::Faults;
 use super::keys;
+use super::learning;
 use super::literals::{address, network, special};
 use super::model::{Ipv6Mode, Route, Segment, Subnet, Wiring};
 use super::networks::reserved;
@@ -25,7 +27,12 @@ pub(super) struct ReadSegment<'d> {
     pub networks_whole: bool,
 }
 
-pub(super) fn read<'d>(entry: &Entry<'d>, trunk: Option<&'d str>, faults: &mut Faults<'_>) -> ReadSegment<'d> {
+pub(super) fn read<'d>(
+    entry: &Entry<'d>,
+    trunk: Option<&'d str>,
+    today: Date,
+    faults: &mut Faults<'_>,
+) -> ReadSegment<'d> {
     let name = entry.name;
     let mut segment = Segment {
         name: name.text.to_owned(),
@@ -36,6 +43,7 @@ pub(super) fn read<'d>(entry: &Entry<'d>, trunk: Option<&'d str>, faults: &mut F
         routes: Vec::new(),
         ipv6: Ipv6Mode::None,
         dhcp: None,
+        learning: None,
         span: name.span,
     };
     let Some(table) = Table::of(entry.value, name.text, &keys::SEGMENT, faults) else {
@@ -53,6 +61,7 @@ pub(super) fn read<'d>(entry: &Entry<'d>, trunk: Option<&'d str>, faults: &mut F
         Some(routes) => segment.routes = routes,
         None => networks_whole = false,
     }
+    segment.learning = learning::read(&table, name.text, today, faults);
     segment.ipv6 = ipv6_mode(&table, name, &segment.subnets, networks_whole, faults);
     ReadSegment { segment, table: Some(table), port, networks_whole }
 }

@@ -155,6 +155,7 @@ fn random_segment(dice: &mut Dice, at: usize) -> Segment {
     }
     let vlan = u16::try_from(10 * n).expect("a handful");
     Segment {
+        learning: None,
         name: NAMES[at].to_owned(),
         device: format!("eth0.{vlan}"),
         wiring: Wiring::Vlan { trunk: "eth0".to_owned(), id: vlan },
@@ -292,6 +293,7 @@ fn random_rule(dice: &mut Dice, places: &Places, span: Span) -> Rule {
         log: dice.one_in(4),
         limit,
         schedule: dice.one_in(6).then(|| random_schedule(dice)),
+        learning: false,
         expires: dice.one_in(8).then(|| *dice.of(&[date(2026, 12, 31), date(2027, 3, 27), date(2030, 1, 1)])),
         comment: None,
         span,
