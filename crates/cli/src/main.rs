@@ -21,6 +21,7 @@ mod sarif;
 mod seen;
 mod side;
 mod text;
+mod top;
 
 use std::process::ExitCode;
 

@@ -51,6 +51,7 @@ mod rollback;
 mod schema;
 mod status;
 mod status_text;
+mod top;
 mod verify;
 mod watch;
 mod watch_json;
@@ -60,7 +61,9 @@ mod watchdog;
 
 use clap::Subcommand;
 
+pub use explain::text as explained;
 pub use explain_code::about;
+pub use leases::{Data as LeasesData, Row as LeaseRow, now as leases_now};
 
 use crate::exit::{Answer, Failure};
 
@@ -94,6 +97,7 @@ pub enum Command {
     Verify(verify::Args),
     Probe(probe::Args),
     Watch(watch::Args),
+    Top(top::Args),
     Alerts(alerts::Args),
     Drops(drops::Args),
     Flows(flows::Args),
@@ -139,6 +143,7 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Verify(args) => verify::run(args),
         Command::Probe(args) => probe::run(&args),
         Command::Watch(args) => watch::run(args),
+        Command::Top(args) => top::run(args),
         Command::Alerts(args) => alerts::run(args),
         Command::Drops(args) => drops::run(&args),
         Command::Flows(args) => flows::run(&args),

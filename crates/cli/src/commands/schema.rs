@@ -43,6 +43,7 @@ enum Output {
     Render,
     Review,
     Status,
+    Top,
     Verify,
     Watch,
 }
@@ -79,6 +80,7 @@ fn shape(output: Output) -> Schema {
         Output::Render => schema_for!(Envelope<render::Data>),
         Output::Review => schema_for!(Envelope<review::Data>),
         Output::Status => schema_for!(Envelope<status::Data>),
+        Output::Top => schema_for!(Envelope<crate::top::Once>),
         Output::Verify => schema_for!(Envelope<verify::Data>),
         // A stream: each line is one of these.
         Output::Watch => schema_for!(watch_json::Line),

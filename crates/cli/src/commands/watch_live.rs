@@ -29,6 +29,9 @@ use crate::react::Reaction;
 use crate::text::Escaped;
 use crate::{json, out, router};
 
+/// Where `segwall top` looks on, below the state directory.
+pub const VIEW_SOCKET: &str = "view.sock";
+
 /// How to watch the running box.
 #[derive(Debug, clap::Args)]
 pub struct LiveArgs {
@@ -39,7 +42,7 @@ pub struct LiveArgs {
     #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
     log_style: LogStyle,
     /// Keep what is still to be told below this directory
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/segwall/watch", value_hint = clap::ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", default_value = super::top::STATE_DIR, value_hint = clap::ValueHint::DirPath)]
     state_dir: PathBuf,
     /// Serve metrics for Prometheus, and /health, here: such as 127.0.0.1:9273
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -87,6 +90,7 @@ pub fn run(args: LiveArgs, policy: Option<PathBuf>, format: Format) -> Result<An
             LogStyle::Json => Style::Json,
             LogStyle::Classic => Style::Classic,
         },
+        view: Some(args.state_dir.join(VIEW_SOCKET)),
         outboxes: Some(args.state_dir),
         store: (!args.no_store).then(|| store::Options {
             keep: Keep { flows: args.store_keep.duration(), bytes_max: args.store_max.0, ..Keep::default() },
@@ -131,7 +135,7 @@ pub(super) fn network(policy: Option<&Path>) -> Result<Result<Network, Answer>, 
 }
 
 /// The policy that is named, else that of the generation that holds, else the box's own file.
-fn watched(linux: &mut Linux, policy: Option<&Path>) -> Result<Result<Watched, Answer>, Failure> {
+pub fn watched(linux: &mut Linux, policy: Option<&Path>) -> Result<Result<Watched, Answer>, Failure> {
     if policy.is_none()
         && let Some(number) = Store::confirmed(linux).map_err(router::refused)?
         && let Some(text) = Store::policy(linux, number).map_err(router::refused)?
