@@ -47,9 +47,9 @@ pub struct LiveArgs {
     /// Serve metrics for Prometheus, and /health, here: such as 127.0.0.1:9273
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
-    /// Store flows, sums of traffic, alerts and events below this directory
-    #[arg(long, value_name = "DIR", default_value = STORE, value_hint = clap::ValueHint::DirPath)]
-    store_dir: PathBuf,
+    /// Store flows, sums of traffic, alerts and events below this directory [default: store, below --state-dir]
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    store_dir: Option<PathBuf>,
     /// Keep flows this long
     #[arg(long, value_name = "TIME", default_value = "30d")]
     store_keep: Span,
@@ -61,8 +61,8 @@ pub struct LiveArgs {
     no_store: bool,
 }
 
-/// Where the store is.
-pub const STORE: &str = "/var/lib/segwall/store";
+/// Where the store of the service is.
+pub const STORE: &str = "/var/lib/segwall/watch/store";
 
 /// `--log-style`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -83,6 +83,10 @@ pub fn run(args: LiveArgs, policy: Option<PathBuf>, format: Format) -> Result<An
     for dir in [&args.log_dir, &args.state_dir] {
         make(dir).map_err(|error| Failure::Refused(format!("cannot make the directory {}: {error}", dir.display())))?;
     }
+    let store = (!args.no_store).then(|| store::Options {
+        keep: Keep { flows: args.store_keep.duration(), bytes_max: args.store_max.0, ..Keep::default() },
+        ..store::Options::new(args.store_dir.unwrap_or_else(|| args.state_dir.join("store")))
+    });
     let setup = Setup {
         watched,
         logs: Some(args.log_dir),
@@ -92,10 +96,7 @@ pub fn run(args: LiveArgs, policy: Option<PathBuf>, format: Format) -> Result<An
         },
         view: Some(args.state_dir.join(VIEW_SOCKET)),
         outboxes: Some(args.state_dir),
-        store: (!args.no_store).then(|| store::Options {
-            keep: Keep { flows: args.store_keep.duration(), bytes_max: args.store_max.0, ..Keep::default() },
-            ..store::Options::new(args.store_dir)
-        }),
+        store,
         metrics: args.metrics,
         shape: |alert| serde_json::to_value(AlertLine::from(alert)).expect("an alert is plain data"),
     };
