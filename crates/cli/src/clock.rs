@@ -5,6 +5,11 @@ use jiff::tz::TimeZone;
 
 const LOCALTIME: &str = "/etc/localtime";
 
+/// The day it is, in the box's own time zone.
+pub fn today() -> jiff::civil::Date {
+    timezone().to_datetime(now()).date()
+}
+
 /// The present.
 pub fn now() -> Timestamp {
     Timestamp::now()

@@ -67,6 +67,15 @@ impl Shown {
     }
 }
 
+/// Hands over every line of a log, over rotated files, oldest first.
+pub fn each(dir: &Path, name: &str, mut each: impl FnMut(&Value)) -> Result<(), Failure> {
+    let all = |value: &Value| {
+        each(value);
+        false
+    };
+    Journal::of(dir, name).newest(0, all).map(drop)
+}
+
 /// A file that is being read: its inode, and how far.
 type Place = (u64, BufReader<File>);
 
@@ -84,7 +93,7 @@ impl Journal {
     fn newest(
         &self,
         last: usize,
-        wanted: impl Fn(&Value) -> bool,
+        mut wanted: impl FnMut(&Value) -> bool,
     ) -> Result<(VecDeque<Value>, Option<Place>), Failure> {
         let aside = (1..=KEPT_MAX).rev().map(|number| self.kept(number));
         let mut newest = VecDeque::new();

@@ -6,6 +6,7 @@ mod bug;
 mod clock;
 mod commands;
 mod draw;
+mod edit;
 mod exit;
 mod foreign;
 mod input;
@@ -14,10 +15,13 @@ mod json;
 mod load;
 mod ours;
 mod out;
+mod react;
 mod router;
 mod sarif;
+mod seen;
 mod side;
 mod text;
+mod top;
 
 use std::process::ExitCode;
 

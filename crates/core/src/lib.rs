@@ -13,6 +13,7 @@ pub mod plan;
 pub mod policy;
 pub mod quarantine;
 pub mod report;
+pub mod review;
 pub mod ruleset;
 pub mod source;
 #[cfg(feature = "testing")]

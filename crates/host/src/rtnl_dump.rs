@@ -18,6 +18,7 @@ const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_LINK: u16 = 5;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_STATS64: u16 = 23;
 const IFLA_CARRIER: u16 = 33;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
@@ -68,6 +69,27 @@ pub struct LinkFacts {
     pub mac: Option<[u8; 6]>,
 }
 
+/// What an interface counted since it is there (`rtnl_link_stats64` of `linux/if_link.h`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LinkCounts {
+    /// Packets that came in.
+    pub rx_packets: u64,
+    /// Packets that went out.
+    pub tx_packets: u64,
+    /// Bytes that came in.
+    pub rx_bytes: u64,
+    /// Bytes that went out.
+    pub tx_bytes: u64,
+    /// Broken packets that came in.
+    pub rx_errors: u64,
+    /// Packets that could not be sent.
+    pub tx_errors: u64,
+    /// Packets that came in and had no room.
+    pub rx_dropped: u64,
+    /// Packets that had no room to wait.
+    pub tx_dropped: u64,
+}
+
 /// A neighbour: an address on a wire, and who has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Neighbour {
@@ -115,6 +137,22 @@ pub fn links() -> Result<BTreeMap<u32, LinkFacts>, NetlinkError> {
         }
     };
     Socket::open(NETLINK_ROUTE)?.dump(RTM_GETLINK, vec![0; IFINFO_LEN], each)?;
+    Ok(found)
+}
+
+/// Every interface with what it counted, by index.
+///
+/// # Errors
+/// When the kernel does not answer.
+pub fn link_counts() -> Result<Vec<(LinkFacts, LinkCounts)>, NetlinkError> {
+    let mut found = Vec::new();
+    let each = |body: &[u8]| {
+        if let Some(link) = read_link(body) {
+            found.push((link, read_counts(body)));
+        }
+    };
+    Socket::open(NETLINK_ROUTE)?.dump(RTM_GETLINK, vec![0; IFINFO_LEN], each)?;
+    found.sort_by_key(|(link, _)| link.index);
     Ok(found)
 }
 
@@ -183,6 +221,26 @@ pub(crate) fn read_link(body: &[u8]) -> Option<LinkFacts> {
         }
     }
     (!link.name.is_empty()).then_some(link)
+}
+
+/// Zeros where the kernel says nothing.
+fn read_counts(body: &[u8]) -> LinkCounts {
+    let mut attributes = Reader::new(body.get(IFINFO_LEN..).unwrap_or_default());
+    let value = attributes.find(|(kind, _)| *kind == IFLA_STATS64).map_or(&[] as &[u8], |(_, value)| value);
+    let at = |place: usize| {
+        let bytes = value.get(8 * place..8 * place + 8).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, u64::from_ne_bytes)
+    };
+    LinkCounts {
+        rx_packets: at(0),
+        tx_packets: at(1),
+        rx_bytes: at(2),
+        tx_bytes: at(3),
+        rx_errors: at(4),
+        tx_errors: at(5),
+        rx_dropped: at(6),
+        tx_dropped: at(7),
+    }
 }
 
 fn read_info(link: &mut LinkFacts, value: &[u8]) {
@@ -277,6 +335,17 @@ mod tests {
         for len in 0..body.len() {
             read_neighbour(&body[..len]);
             read_link(&body[..len]);
+            read_counts(&body[..len]);
         }
+    }
+
+    #[test]
+    fn counters_are_read_in_the_order_of_the_kernel() {
+        let stats: Vec<u8> = (1..=24u64).flat_map(u64::to_ne_bytes).collect();
+        let mut attrs = Writer::after(&[0; IFINFO_LEN]);
+        attrs.put(IFLA_STATS64, &stats);
+        let counts = read_counts(&attrs.finish());
+        assert_eq!((counts.rx_packets, counts.tx_bytes, counts.tx_dropped), (1, 4, 8));
+        assert_eq!(read_counts(&[]), LinkCounts::default());
     }
 }

@@ -24,6 +24,7 @@ use crate::state::{Options, State};
 use crate::store::{self, AlertRow, Store};
 use crate::totals::Totals;
 use crate::traffic::Traffic;
+use crate::view::{self, Board, Seen};
 
 /// How often logs reach the disk and metrics are made anew: a `kill -9` costs at most this much.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -57,6 +58,8 @@ pub struct Setup {
     pub store: Option<store::Options>,
     /// Where metrics are served.
     pub metrics: Option<SocketAddr>,
+    /// Where views are handed out.
+    pub view: Option<PathBuf>,
     /// An alert as JSON.
     pub shape: fn(&Alert) -> Value,
 }
@@ -74,6 +77,8 @@ pub struct Watched {
     pub remote: Option<RemoteLog>,
     /// Of which policy.
     pub policy: String,
+    /// Whoever in a segment scans is to be quarantined for so many seconds: who watches from outside does it.
+    pub quarantine_s: Option<u32>,
 }
 
 /// It cannot watch.
@@ -87,6 +92,14 @@ pub enum DaemonError {
     Metrics {
         /// Which.
         addr: SocketAddr,
+        /// What was said.
+        source: std::io::Error,
+    },
+    /// The socket is not to be had.
+    #[error("cannot show anything to `segwall top` at {path}")]
+    View {
+        /// Which.
+        path: PathBuf,
         /// What was said.
         source: std::io::Error,
     },
@@ -120,6 +133,8 @@ struct Daemon<'a> {
     state: State,
     totals: Totals,
     traffic: Traffic,
+    board: Board,
+    views: Option<view::Server>,
     workers: Vec<Worker>,
     remote: Option<Remote>,
     store: Option<Store>,
@@ -146,10 +161,15 @@ pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result
     let state = State::new(setup.watched.network.clone(), setup.watched.options);
     let (workers, remote) = (workers(&setup)?, remote(&setup)?);
     let store = setup.store.clone().map(Store::start).transpose().map_err(DaemonError::Store)?;
+    let show =
+        |path: &PathBuf| view::Server::start(path).map_err(|source| DaemonError::View { path: path.clone(), source });
+    let views = setup.view.as_ref().map(show).transpose()?;
     let mut daemon = Daemon {
         state,
         totals: Totals::default(),
         traffic: Traffic::default(),
+        board: Board::default(),
+        views,
         workers,
         remote,
         store,
@@ -165,6 +185,7 @@ pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result
         if flushed.elapsed() >= FLUSH {
             flushed = Instant::now();
             daemon.second(&pages)?;
+            live.seen(daemon.show());
         }
         if tidied.elapsed() >= TIDY {
             tidied = Instant::now();
@@ -205,6 +226,7 @@ impl Daemon<'_> {
     fn event(&mut self, at: At, event: &Event) {
         self.totals.event(self.state.network(), event);
         self.traffic.event(self.state.network(), event);
+        self.board.event(at, event, &self.traffic);
         if let (Event::Packet(packet), Some(log)) = (event, &mut self.packets) {
             log.line(&match self.setup.style {
                 Style::Json => journal::json(self.state.network(), at, packet),
@@ -224,6 +246,7 @@ impl Daemon<'_> {
 
     fn tell(&mut self, alert: &Alert) {
         self.totals.alert(alert);
+        self.board.told(alert);
         let json = (self.setup.shape)(alert);
         if let Some(log) = &mut self.alerts {
             log.line(&json.to_string());
@@ -258,6 +281,7 @@ impl Daemon<'_> {
             self.state.watch_from_now(watched.network.clone(), watched.options);
             self.totals.renamed(&before, self.state.network());
             self.traffic.renamed(&before, self.state.network());
+            self.board.renamed();
             let same = watched.receivers == self.setup.watched.receivers;
             let same_remote = watched.remote == self.setup.watched.remote;
             self.setup.watched = watched;
@@ -289,6 +313,21 @@ impl Daemon<'_> {
             *ill = gone.or_else(|| logs.filter_map(LogFile::error).next().map(str::to_owned)).or_else(stored);
         }
         Ok(())
+    }
+
+    /// A view, where somebody looks on. Whether anybody does.
+    fn show(&mut self) -> bool {
+        let Some(views) = &self.views else { return false };
+        let is_seen = views.is_seen();
+        self.board.seen(is_seen);
+        if is_seen {
+            // A kernel that does not tell of its interfaces keeps nobody from seeing the rest.
+            let links = segwall_host::rtnl_dump::link_counts().unwrap_or_default();
+            let Self { state, totals, traffic, setup, .. } = self;
+            let policy = &setup.watched.policy;
+            views.show(self.board.view(Seen { at: now(), state, totals, traffic, links: &links, policy }));
+        }
+        is_seen
     }
 
     fn snapshot(&self) -> Snapshot {

@@ -2,8 +2,8 @@
 //!
 //! [`State::step`] is a pure fold: the clock is an event like any other, nothing of it reads files, sockets or the time, and
 //! every table has a named limit. What is lost at a limit is counted in [`Lost`]. Around it: [`live`] brings events from the
-//! kernel, [`journal`] writes down, [`forward`] sends a copy to a collector, [`store`] keeps, [`notify`] tells people, [`metrics`] answers
-//! who measures.
+//! kernel, [`journal`] writes down, [`forward`] sends a copy to a collector, [`store`] keeps, [`notify`] tells people,
+//! [`metrics`] answers who measures, [`view`] shows it to who looks on.
 
 pub mod alert;
 pub mod daemon;
@@ -22,6 +22,7 @@ mod state;
 pub mod store;
 pub mod totals;
 pub mod traffic;
+pub mod view;
 
 pub use alert::Alert;
 pub use detect::limits;

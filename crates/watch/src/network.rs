@@ -244,6 +244,11 @@ impl Network {
         }
     }
 
+    /// The policy's segments, in its order.
+    pub fn segments(&self) -> impl Iterator<Item = Zone> + '_ {
+        (0u32..).zip(&self.names).map(|(at, _)| Zone::Segment(SegmentId(at)))
+    }
+
     /// A zone's name.
     #[must_use]
     pub fn name(&self, zone: Zone) -> String {

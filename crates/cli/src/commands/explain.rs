@@ -105,7 +105,8 @@ fn verdict(word: &str) -> String {
     format!("{style}{word}{style:#}")
 }
 
-fn text(explanation: &Explanation, file: &str) -> String {
+/// The answer as it is printed, with styles.
+pub fn text(explanation: &Explanation, file: &str) -> String {
     let Explanation { from, to, service, outcome, .. } = explanation;
     let mut text =
         format!("{STRONG}{} → {}, {}{STRONG:#}: {}\n", Escaped(from), Escaped(to), Escaped(service), verdict(outcome));

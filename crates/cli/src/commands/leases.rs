@@ -73,6 +73,22 @@ pub struct Row {
 
 /// Runs it.
 pub fn run(args: &Args) -> Result<Answer, Failure> {
+    let data = listed(args)?;
+    match args.format {
+        Format::Json => json::print("leases", Answer::Yes, Vec::new(), Some(data)),
+        Format::Text => {
+            out::print(&text(&data))?;
+            Ok(Answer::Yes)
+        }
+    }
+}
+
+/// Every lease that has not ended.
+pub fn now() -> Result<Data, Failure> {
+    listed(&Args { segment: None, pattern: None, ended: false, format: Format::Json })
+}
+
+fn listed(args: &Args) -> Result<Data, Failure> {
     let mut linux = router::open()?;
     let Some(measure) = router::held(&mut linux)? else {
         return Err(Failure::Refused(
@@ -82,14 +98,7 @@ pub fn run(args: &Args) -> Result<Answer, Failure> {
     if let Some(name) = &args.segment {
         known(&measure, name)?;
     }
-    let data = look(&mut linux, &measure, args)?;
-    match args.format {
-        Format::Json => json::print("leases", Answer::Yes, Vec::new(), Some(data)),
-        Format::Text => {
-            out::print(&text(&data))?;
-            Ok(Answer::Yes)
-        }
-    }
+    look(&mut linux, &measure, args)
 }
 
 fn known(measure: &Measure, name: &str) -> Result<(), Failure> {

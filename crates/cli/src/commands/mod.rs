@@ -32,6 +32,7 @@ mod init_questions;
 mod lab;
 mod lab_report;
 mod lab_shell;
+mod learn;
 mod leases;
 mod man;
 mod matrix;
@@ -44,10 +45,13 @@ mod quarantine;
 mod quarantine_text;
 mod release;
 mod render;
+mod review;
+mod review_text;
 mod rollback;
 mod schema;
 mod status;
 mod status_text;
+mod top;
 mod verify;
 mod watch;
 mod watch_json;
@@ -57,7 +61,9 @@ mod watchdog;
 
 use clap::Subcommand;
 
+pub use explain::text as explained;
 pub use explain_code::about;
+pub use leases::{Data as LeasesData, Row as LeaseRow, now as leases_now};
 
 use crate::exit::{Answer, Failure};
 
@@ -91,9 +97,12 @@ pub enum Command {
     Verify(verify::Args),
     Probe(probe::Args),
     Watch(watch::Args),
+    Top(top::Args),
     Alerts(alerts::Args),
     Drops(drops::Args),
     Flows(flows::Args),
+    Review(review::Args),
+    Learn(learn::Args),
     Boot(boot::Args),
     Guard(guard::Args),
     /// Started by apply: leads the box back unless it is confirmed
@@ -134,9 +143,12 @@ pub fn run(command: Command) -> Result<Answer, Failure> {
         Command::Verify(args) => verify::run(args),
         Command::Probe(args) => probe::run(&args),
         Command::Watch(args) => watch::run(args),
+        Command::Top(args) => top::run(args),
         Command::Alerts(args) => alerts::run(args),
         Command::Drops(args) => drops::run(&args),
         Command::Flows(args) => flows::run(&args),
+        Command::Review(args) => review::run(args),
+        Command::Learn(args) => learn::run(args),
         Command::Boot(args) => boot::run(&args),
         Command::Guard(args) => guard::run(&args),
         Command::Watchdog => watchdog::run(),

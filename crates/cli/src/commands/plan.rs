@@ -55,6 +55,8 @@ pub struct Data {
     pub unproved: Vec<String>,
     /// What others set up where this is to rule, with the command that retires it.
     pub foreign: Vec<Foreign>,
+    /// Segments that learn: what nothing names would pass.
+    pub learning: Vec<String>,
     /// Who could not open SSH to the box any more.
     pub locked_out: Vec<String>,
     /// Open connections that would be cut.
@@ -136,6 +138,7 @@ pub fn look(
         obstacles,
         unproved,
         foreign,
+        learning: checked.policy.learning(clock::today()),
         locked_out: locked_out.iter().map(Guarded::words).collect(),
         cut,
         flows: flows(linux, planned.previous, checked)?,
@@ -182,6 +185,9 @@ pub fn text(data: &Data, file: &str) -> String {
     }
     if data.locked_out.is_empty() {
         let _ = writeln!(text, "ways in: {GOOD}stay open{GOOD:#}, proved for every end of [gateway] management");
+    }
+    for one in &data.learning {
+        let _ = writeln!(text, "{CARE}open:{CARE:#} {}", Escaped(one));
     }
     for one in &data.foreign {
         let _ = writeln!(text, "{BAD}set up by others:{BAD:#} {}", Escaped(&one.what));

@@ -4,8 +4,8 @@ use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
 use super::{
-    audit, blast, check, diff, doctor, drift, explain, flows_json, import, lab, leases, matrix, probe, prove,
-    quarantine, release, render, status, verify, watch_json,
+    audit, blast, check, diff, doctor, drift, explain, flows_json, import, lab, learn, leases, matrix, probe, prove,
+    quarantine, release, render, review, status, verify, watch_json,
 };
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
@@ -33,6 +33,7 @@ enum Output {
     Flows,
     Import,
     Lab,
+    Learn,
     Leases,
     Matrix,
     Probe,
@@ -40,7 +41,9 @@ enum Output {
     Quarantine,
     Release,
     Render,
+    Review,
     Status,
+    Top,
     Verify,
     Watch,
 }
@@ -67,6 +70,7 @@ fn shape(output: Output) -> Schema {
         Output::Flows => schema_for!(flows_json::Line),
         Output::Import => schema_for!(Envelope<import::Data>),
         Output::Lab => schema_for!(Envelope<lab::Data>),
+        Output::Learn => schema_for!(Envelope<learn::Data>),
         Output::Leases => schema_for!(Envelope<leases::Data>),
         Output::Matrix => schema_for!(Envelope<matrix::Data>),
         Output::Probe => schema_for!(Envelope<probe::Data>),
@@ -74,7 +78,9 @@ fn shape(output: Output) -> Schema {
         Output::Quarantine => schema_for!(Envelope<quarantine::Data>),
         Output::Release => schema_for!(Envelope<release::Data>),
         Output::Render => schema_for!(Envelope<render::Data>),
+        Output::Review => schema_for!(Envelope<review::Data>),
         Output::Status => schema_for!(Envelope<status::Data>),
+        Output::Top => schema_for!(Envelope<crate::top::Once>),
         Output::Verify => schema_for!(Envelope<verify::Data>),
         // A stream: each line is one of these.
         Output::Watch => schema_for!(watch_json::Line),

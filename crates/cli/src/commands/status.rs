@@ -56,6 +56,8 @@ pub struct Data {
     pub services: Vec<Service>,
     /// Addresses that are cut off: `segwall quarantine`.
     pub quarantined: Vec<Row>,
+    /// Segments that learn: what nothing names passes.
+    pub learning: Vec<String>,
 }
 
 /// The generation that holds.
@@ -159,6 +161,7 @@ fn nothing(linux: &mut Linux) -> Result<Data, Failure> {
         uplinks: Vec::new(),
         services: Vec::new(),
         quarantined: Vec::new(),
+        learning: Vec::new(),
     })
 }
 
@@ -265,5 +268,6 @@ fn data(linux: &mut Linux, measure: &Measure, facts: &Facts) -> Result<Data, Fai
         uplinks: uplinks.collect(),
         services: services.collect(),
         quarantined: quarantine::rows(linux)?.0,
+        learning: policy.learning(clock::today()),
     })
 }

@@ -66,6 +66,9 @@ pub fn text(data: &Data) -> String {
         };
         let _ = writeln!(text, "{:<14} {style}{word}{style:#}", service.name);
     }
+    for one in &data.learning {
+        let _ = writeln!(text, "\n{CARE}open:{CARE:#} {}", Escaped(one));
+    }
     if !data.quarantined.is_empty() {
         text.push_str("\nquarantine\n");
         data.quarantined.iter().for_each(|row| quarantine_text::line(&mut text, row));

@@ -25,8 +25,12 @@ use crate::args::Format;
 use crate::exit::{Answer, Failure};
 use crate::input::{DEFAULT_POLICY, Location};
 use crate::load::{self, Reading};
+use crate::react::Reaction;
 use crate::text::Escaped;
 use crate::{json, out, router};
+
+/// Where `segwall top` looks on, below the state directory.
+pub const VIEW_SOCKET: &str = "view.sock";
 
 /// How to watch the running box.
 #[derive(Debug, clap::Args)]
@@ -38,7 +42,7 @@ pub struct LiveArgs {
     #[arg(long, value_enum, value_name = "STYLE", default_value_t)]
     log_style: LogStyle,
     /// Keep what is still to be told below this directory
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/segwall/watch", value_hint = clap::ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", default_value = super::top::STATE_DIR, value_hint = clap::ValueHint::DirPath)]
     state_dir: PathBuf,
     /// Serve metrics for Prometheus, and /health, here: such as 127.0.0.1:9273
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -90,6 +94,7 @@ pub fn run(args: LiveArgs, policy: Option<PathBuf>, format: Format) -> Result<An
             LogStyle::Json => Style::Json,
             LogStyle::Classic => Style::Classic,
         },
+        view: Some(args.state_dir.join(VIEW_SOCKET)),
         outboxes: Some(args.state_dir),
         store,
         metrics: args.metrics,
@@ -98,7 +103,9 @@ pub fn run(args: LiveArgs, policy: Option<PathBuf>, format: Format) -> Result<An
     let signals = Signals::catch().map_err(|error| Failure::Bug(format!("signals cannot be caught: {error}")))?;
     let mut live = Live::open().map_err(|error| router::failed(&error))?;
     let seen = generation();
-    let mut terminal = Terminal { signals, format, policy, linux, seen, failed: None };
+    let quarantine_s = setup.watched.quarantine_s;
+    let reaction = Reaction::default();
+    let mut terminal = Terminal { signals, format, policy, linux, seen, reaction, quarantine_s, failed: None };
     sd_notify::notify(false, &[sd_notify::NotifyState::Ready]).ok();
     out::complain(&format!("watching by {}; Ctrl-C ends it\n", setup.watched.policy));
     let end = daemon::watch(setup, &mut live, &mut terminal);
@@ -129,7 +136,7 @@ pub(super) fn network(policy: Option<&Path>) -> Result<Result<Network, Answer>, 
 }
 
 /// The policy that is named, else that of the generation that holds, else the box's own file.
-fn watched(linux: &mut Linux, policy: Option<&Path>) -> Result<Result<Watched, Answer>, Failure> {
+pub fn watched(linux: &mut Linux, policy: Option<&Path>) -> Result<Result<Watched, Answer>, Failure> {
     if policy.is_none()
         && let Some(number) = Store::confirmed(linux).map_err(router::refused)?
         && let Some(text) = Store::policy(linux, number).map_err(router::refused)?
@@ -157,6 +164,7 @@ fn of(policy: &Policy, name: String) -> Watched {
         remote: policy.log.remote.clone(),
         receivers: policy.notify.iter().filter_map(Receiver::of).collect(),
         policy: name,
+        quarantine_s: policy.alerts.quarantine_s,
     }
 }
 
@@ -191,11 +199,16 @@ struct Terminal {
     policy: Option<PathBuf>,
     linux: Linux,
     seen: Option<String>,
+    reaction: Reaction,
+    quarantine_s: Option<u32>,
     failed: Option<Failure>,
 }
 
 impl Outside for Terminal {
     fn told(&mut self, alert: &Alert) {
+        if let Some(seconds) = self.quarantine_s {
+            self.reaction.to(alert, seconds);
+        }
         let told = match self.format {
             Format::Text => out::print(&watch_text::alert(alert)).and_then(|()| out::flush()),
             Format::Json => json::print_line(&Line::Alert(Box::new(alert.into()))),
@@ -217,7 +230,10 @@ impl Outside for Terminal {
         }
         self.seen = now;
         match watched(&mut self.linux, self.policy.as_deref()) {
-            Ok(Ok(watched)) => Some(watched),
+            Ok(Ok(watched)) => {
+                self.quarantine_s = watched.quarantine_s;
+                Some(watched)
+            }
             // What is watched already goes on being watched.
             Ok(Err(_)) => None,
             Err(failure) => {

@@ -117,6 +117,8 @@ LogsDirectory=segwall
 LogsDirectoryMode=0750
 StateDirectory=segwall/watch
 StateDirectoryMode=0750
+# The list of quarantined hosts, for on_alert.
+ReadWritePaths=-/etc/segwall
 CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW
 ",
         "RestrictNamespaces=yes

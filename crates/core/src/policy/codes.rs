@@ -109,6 +109,7 @@ codes! {
     BAD_REMOTE = "SW0608", "not a log target";
     BAD_NOTIFY = "SW0609", "not one notifier";
     BAD_URL = "SW0610", "not a URL or mail address";
+    NOTHING_TO_ACT_ON = "SW0611", "an answer to no alert";
 
     // Warnings.
     NATIVE_VLAN = "SW0701", "untagged frames on a trunk";

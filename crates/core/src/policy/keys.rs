@@ -76,7 +76,19 @@ pub(super) const UPLINK: Keys = Keys {
 
 pub(super) const SEGMENT: Keys = Keys {
     what: "a segment",
-    known: &["vlan", "interface", "trunk", "device", "managed", "subnets", "gateway", "routes", "ipv6", "dhcp", "learn_until"],
+    known: &[
+        "vlan",
+        "interface",
+        "trunk",
+        "device",
+        "managed",
+        "subnets",
+        "gateway",
+        "routes",
+        "ipv6",
+        "dhcp",
+        "learn_until",
+    ],
     later: &[
         ("mdns", "the mDNS relay"),
         ("prefix_delegation", "prefix delegation"),
@@ -121,7 +133,7 @@ pub(super) const LOG: Keys = Keys::new("[log]", &["drops", "remote"]);
 
 pub(super) const LOG_DROPS: Keys = Keys::new("drops of [log]", &["limit"]);
 
-pub(super) const ALERTS: Keys = Keys::new("[alerts]", &["drops", "scans"]);
+pub(super) const ALERTS: Keys = Keys::new("[alerts]", &["drops", "scans", "on_alert", "quarantine_for"]);
 
 pub(super) const ALERT_DROPS: Keys = Keys::new("drops of [alerts]", &["more_than", "within"]);
 

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use super::codes;
 use super::faults::Faults;
 use super::last_day::last_day;
-use super::model::{End, Learning, Rule, Segment, SegmentId, Verdict, Zone};
+use super::model::{End, Learning, Policy, Rule, Segment, SegmentId, Verdict, Zone};
 use super::reader::Table;
 use crate::diag::Diagnostic;
 
@@ -21,8 +21,7 @@ pub(super) fn read(table: &Table<'_>, name: &str, today: Date, faults: &mut Faul
             .label("over")
             .help("see what it learned with `segwall learn`, then take this line out")
     } else {
-        let message = format!("`{name}` learns until {until}: what nothing names is accepted to and from it");
-        Diagnostic::warning(codes::LEARNING, span, message)
+        Diagnostic::warning(codes::LEARNING, span, words(name, until))
             .label("open until the end of that day")
             .help("see what it learned with `segwall learn`, write rules for what is wanted, and take this line out")
     };
@@ -30,12 +29,24 @@ pub(super) fn read(table: &Table<'_>, name: &str, today: Date, faults: &mut Faul
     Some(Learning { until, span })
 }
 
+fn words(name: &str, until: Date) -> String {
+    format!("`{name}` learns until {until}: what nothing names is accepted to and from it")
+}
+
+impl Policy {
+    /// Segments that learn on a day, each as a sentence.
+    #[must_use]
+    pub fn learning(&self, today: Date) -> Vec<String> {
+        let learning = self.segments.iter().filter_map(|segment| Some((&segment.name, segment.learning?)));
+        learning.filter(|(_, learning)| learning.until >= today).map(|(name, one)| words(name, one.until)).collect()
+    }
+}
+
 /// The rules that stand for the segments that learn.
 pub(super) fn rules(segments: &[Segment]) -> impl Iterator<Item = Rule> + '_ {
     let learning = (0u32..).zip(segments).filter_map(|(at, segment)| Some((SegmentId(at), segment, segment.learning?)));
     learning.flat_map(|(id, segment, learning)| {
-        let end =
-            |zone| End { zone, addresses: None, direct: matches!(zone, Zone::Segment(_)), span: learning.span };
+        let end = |zone| End { zone, addresses: None, direct: matches!(zone, Zone::Segment(_)), span: learning.span };
         let rule = move |from: Vec<End>, to: Vec<End>| Rule {
             verdict: Verdict::Accept,
             from,

@@ -163,7 +163,8 @@ fn build<'d>(tree: &'d Spanned<DeTable<'d>>, context: &Context, faults: &mut Fau
     env.names.add(Kind::Set, &set_entries, faults);
     env.names.add(Kind::Group, &group_entries, faults);
 
-    let wired = interfaces(&segment_entries, &uplink_entries, (trunk, context.today), gateway_table.as_ref(), &mut env, faults);
+    let wired =
+        interfaces(&segment_entries, &uplink_entries, (trunk, context.today), gateway_table.as_ref(), &mut env, faults);
     gateway.management = settings::management(gateway_table.as_ref(), &env, faults);
 
     let spans = read_hosts(&host_entries, &mut env, faults);

@@ -530,6 +530,8 @@ pub struct Alerts {
     pub drops: Option<(u64, u32)>,
     /// Whether port scans raise an alarm.
     pub scans: bool,
+    /// Whoever in a segment scans is quarantined for so many seconds.
+    pub quarantine_s: Option<u32>,
 }
 
 /// `[[notify]]`: exactly one of these.

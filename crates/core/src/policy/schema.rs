@@ -522,6 +522,16 @@ struct AlertsTable {
     drops: Option<AlertDropsTable>,
     /// Port scans; false unless said
     scans: Option<bool>,
+    /// What is done about a host of a segment that scans; nothing unless said. Goes with `scans`
+    on_alert: Option<OnAlert>,
+    /// How long it stays in quarantine; 1h unless said
+    quarantine_for: Option<Duration>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum OnAlert {
+    Quarantine,
 }
 
 /// More drops than usual

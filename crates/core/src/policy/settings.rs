@@ -23,6 +23,11 @@ const LEASE_S_DEFAULT: u32 = 12 * 3_600;
 /// What is written down of drops where `[log]` does not say.
 const LOG_DROPS: Limit = Limit { rate: 20, per: TimeUnit::Second, burst: 20, by_source: false };
 
+/// Of a host that scans, unless said.
+const QUARANTINE_S: u32 = 3_600;
+/// A machine that decided alone does not decide for ever.
+const QUARANTINE_S_MAX: u64 = 7 * 86_400;
+
 /// A year: longer windows than this are slips.
 const WITHIN_S_MAX: u64 = 366 * 86_400;
 
@@ -167,7 +172,37 @@ pub(super) fn alerts(top: &Table<'_>, faults: &mut Faults<'_>) -> Alerts {
         let within = within.and_then(|text| duration_s(text, "within", 1..=WITHIN_S_MAX, faults));
         Some((more_than?.value, within?))
     });
-    Alerts { drops, scans: table.boolean("scans", false, faults) }
+    let scans = table.boolean("scans", false, faults);
+    Alerts { drops, scans, quarantine_s: on_alert(&table, scans, faults) }
+}
+
+/// `on_alert`, and for how long.
+fn on_alert(table: &Table<'_>, scans: bool, faults: &mut Faults<'_>) -> Option<u32> {
+    let is_wanted = table.word("on_alert", &[("quarantine", true)], faults).unwrap_or(false);
+    let time = table.get("quarantine_for");
+    for (key, lacks, help) in [
+        ("on_alert", is_wanted && !scans, "add scans = true: a scan is the alert that is acted on"),
+        ("quarantine_for", time.is_some() && !table.has("on_alert"), "add on_alert = \"quarantine\""),
+    ] {
+        if lacks {
+            faults.error(
+                codes::NOTHING_TO_ACT_ON,
+                table.key_span(key),
+                format!("`{key}` has nothing to act on"),
+                "",
+                help,
+            );
+            return None;
+        }
+    }
+    let seconds = match time {
+        Some(value) => {
+            let text = text_of(value, "quarantine_for", "a duration such as \"1h\"", faults)?;
+            duration_s(text, "quarantine_for", 1..=QUARANTINE_S_MAX, faults)?
+        }
+        None => QUARANTINE_S,
+    };
+    is_wanted.then_some(seconds)
 }
 
 pub(super) fn notify(top: &Table<'_>, faults: &mut Faults<'_>) -> Vec<Notify> {

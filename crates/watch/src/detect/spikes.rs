@@ -28,7 +28,7 @@ impl Default for Threshold {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Whose {
     Source(IpAddr),
     Pair(Zone, Zone),

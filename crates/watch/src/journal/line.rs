@@ -44,7 +44,7 @@ pub fn json(network: &Network, at: At, packet: &Packet) -> String {
         Header::Other => {}
     }
     if packet.proto == proto::TCP {
-        put("flags", flags(packet.flags).join(" ").into());
+        put("flags", flag_names(packet.flags).join(" ").into());
     }
     put("len", packet.len.into());
     if let Some(mac) = packet.mac {
@@ -82,12 +82,14 @@ pub fn fields(packet: &Packet) -> String {
         Header::Other => Ok(()),
     };
     if packet.proto == proto::TCP && packet.header != Header::Other {
-        let _ = write!(text, "WINDOW=0 RES=0x00 {} URGP=0 ", flags(packet.flags).join(" "));
+        let _ = write!(text, "WINDOW=0 RES=0x00 {} URGP=0 ", flag_names(packet.flags).join(" "));
     }
     text.trim_end().to_owned()
 }
 
-fn flags(flags: TcpFlags) -> Vec<&'static str> {
+/// The names of TCP flags, in the header's order.
+#[must_use]
+pub fn flag_names(flags: TcpFlags) -> Vec<&'static str> {
     const NAMES: [(u8, &str); 8] = [
         (0x80, "CWR"),
         (0x40, "ECE"),

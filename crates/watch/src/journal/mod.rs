@@ -7,4 +7,4 @@ mod file;
 mod line;
 
 pub use file::{Limits, LogFile};
-pub use line::{classic, fields, json};
+pub use line::{classic, fields, flag_names, json};
