@@ -1,5 +1,7 @@
 //! `segwall flows`: from a store to what is printed.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 mod program;
 
 use std::net::IpAddr;

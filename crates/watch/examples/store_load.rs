@@ -19,8 +19,10 @@ use segwall_watch::traffic::{Between, Carried};
 use segwall_watch::{At, Network};
 
 const HOURS: i64 = 10;
-/// Faster than any router, so that the worker has to keep up with its files.
-const PER_SECOND: u64 = 100_000;
+/// Flows on their way at once, fewer than the queue holds: as fast as the store takes them, and no faster.
+const AHEAD_MAX: u64 = 12_000;
+/// How often it writes; more often than in the field, so that the example need not wait.
+const EVERY: Duration = Duration::from_millis(50);
 
 /// A stream of numbers (xorshift64).
 struct Random(u64);
@@ -68,7 +70,7 @@ fn main() {
     let dir = args.get(1).expect("a directory");
     let count: u64 = args.get(2).map_or(10_000_000, |count| count.parse().expect("a number"));
     let network = Network::unknown();
-    let store = Store::start(Options { linger: Duration::ZERO, ..Options::new(dir) }).unwrap();
+    let store = Store::start(Options { linger: Duration::ZERO, every: EVERY, ..Options::new(dir) }).unwrap();
     let (begun, end) = (Instant::now(), now());
     let span = HOURS * 3_600_000_000;
     let mut random = Random(1);
@@ -88,12 +90,14 @@ fn main() {
         store.flow(flow);
         if number % 1_000 == 999 {
             store.traffic(&network, at, went.drain(..));
-            while Duration::from_micros(number * 1_000_000 / PER_SECOND) > begun.elapsed() {
+            while number.saturating_sub(store.numbers().flows) > AHEAD_MAX {
+                assert_eq!(store.numbers().lost, 0, "{:?}", store.ill());
                 thread::sleep(Duration::from_millis(1));
             }
         }
     }
-    while store.numbers().flows + store.numbers().lost < count {
+    while store.numbers().flows < count {
+        assert_eq!(store.numbers().lost, 0, "{:?}", store.ill());
         thread::sleep(Duration::from_millis(10));
     }
     let stored = begun.elapsed();

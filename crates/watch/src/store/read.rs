@@ -188,7 +188,7 @@ impl Reader {
         Ok(last)
     }
 
-    /// Sums of a period, the largest first. Whole hours and days are taken as such where the period has them.
+    /// Sums of a period, the largest first, all others last. Whole hours and days are taken as such where the period has them.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -230,7 +230,10 @@ impl Reader {
             Key::OtherPairs | Key::OtherTalkers | Key::OtherPorts => Subject::Others,
         };
         let mut list: Vec<(Subject, Sums)> = found.into_iter().map(|(key, sums)| (subject(key), sums)).collect();
-        list.sort_by_key(|(subject, sums)| (std::cmp::Reverse(sums.weight()), subject.clone()));
+        // Others are no one's place, however much they are together.
+        list.sort_by_key(|(subject, sums)| {
+            (*subject == Subject::Others, std::cmp::Reverse(sums.weight()), subject.clone())
+        });
         Ok(list)
     }
 }

@@ -60,6 +60,7 @@ fn connection(number: u32, from: &str, to: &str, bytes: u64) -> Connection {
         reply: tuple(answerer, opener, 443, 40_000),
         id: number,
         mark: 0,
+        began: None,
         input: Iface::new(from.as_bytes()),
         output: Iface::new(to.as_bytes()),
         sent: volume,
