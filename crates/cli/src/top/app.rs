@@ -141,7 +141,7 @@ impl App {
             return None;
         }
         self.absorb(view);
-        (self.tab == Tab::Leases && self.views % LEASES_EVERY == 0).then_some(Ask::Leases)
+        (self.tab == Tab::Leases && self.views.is_multiple_of(LEASES_EVERY)).then_some(Ask::Leases)
     }
 
     fn absorb(&mut self, view: View) {
