@@ -8,7 +8,7 @@ use segwall_host::linux::is_root;
 use segwall_watch::live::Live;
 
 use super::watch_live::{VIEW_SOCKET, watched};
-use crate::args::{Format, PolicyOption};
+use crate::args::Format;
 use crate::exit::{Answer, Failure};
 use crate::router;
 use crate::top::{self, Source};
@@ -16,7 +16,7 @@ use crate::top::{self, Source};
 /// `segwall watch` keeps its state here unless told.
 pub const STATE_DIR: &str = "/var/lib/segwall/watch";
 
-/// Show what goes on right now: who talks to whom and how much, flows, drops, alerts, leases
+/// Show what goes on right now: who talks to whom, flows, drops, alerts, leases
 ///
 /// Looks on at `segwall watch`. Where that does not run, root watches by itself. Keys are shown; `?` shows all of them.
 #[derive(Debug, clap::Args)]
@@ -35,24 +35,23 @@ pub struct Args {
     /// How to print it
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
-    /// What explanations are made from; the policy that holds unless said
-    #[command(flatten)]
-    policy: PolicyOption,
+    /// Explain by this policy [default: that of the generation that holds, else /etc/segwall/segwall.toml]
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    policy: Option<PathBuf>,
 }
 
 /// Runs it.
 pub fn run(args: Args) -> Result<Answer, Failure> {
     let place = args.socket.clone().unwrap_or_else(|| Path::new(STATE_DIR).join(VIEW_SOCKET));
-    let source = match source(&place, args.socket.is_some(), args.policy.policy.as_deref())? {
+    let source = match source(&place, args.socket.is_some(), args.policy.as_deref())? {
         Ok(source) => source,
         Err(answer) => return Ok(answer),
     };
-    // Colour is not asked here: who wants a screen has one.
     let is_screen = io::stdout().is_terminal() && io::stdin().is_terminal();
     if args.once || args.format == Format::Json || !is_screen {
         return top::once(source, &place, args.format);
     }
-    top::run(source, args.policy.policy)
+    top::run(source, args.policy)
 }
 
 /// The daemon, else this process itself.

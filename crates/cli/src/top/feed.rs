@@ -111,6 +111,8 @@ pub fn once(source: Source, mut each: impl FnMut(View)) -> io::Result<()> {
     };
     match source {
         Source::Socket(_, stream) => {
+            // A script is not kept waiting by a daemon that hangs.
+            stream.set_read_timeout(Some(RATES))?;
             let (mut reader, mut line) = (reader(stream), Vec::new());
             while !take(read(&mut reader, &mut line)?) {}
             Ok(())

@@ -171,7 +171,9 @@ impl App {
             }
             KeyCode::Char('o') => {
                 self.matrix.by_traffic = !self.matrix.by_traffic;
+                // From the top, and not to where the zones under the cursor went.
                 (self.matrix.cursor, self.matrix.top) = ((0, 0), (0, 0));
+                self.matrix.order.clear();
                 self.refresh();
             }
             KeyCode::Enter => return self.matrix_open(),

@@ -12,7 +12,7 @@ use crate::commands::{LeaseRow, LeasesData};
 
 /// So many zones, each of which sends to the next; the second one refuses.
 fn view(second: i64, zones: u32) -> View {
-    let bytes = |rate: u64| Sum { packets: 0, bytes: rate * u64::try_from(second).unwrap() };
+    let bytes = |rate: u64| Sum { packets: 0, bytes: rate * u64::try_from(second).expect("as this test made it") };
     let name = |place: u32| format!("zone-with-a-name-{place:04}");
     let pair =
         |from: u32| Pair { from, to: (from + 1) % zones, sent: bytes(1_000 * u64::from(from + 1)), ..Pair::default() };
@@ -28,11 +28,11 @@ fn view(second: i64, zones: u32) -> View {
                 from: 0,
                 to: 1,
                 proto: "tcp".to_owned(),
-                src: "10.0.0.1".parse().unwrap(),
-                dst: "10.0.1.1".parse().unwrap(),
+                src: "10.0.0.1".parse().expect("as this test made it"),
+                dst: "10.0.1.1".parse().expect("as this test made it"),
                 sport: Some(40_000),
                 // The newest is the busiest, and comes first.
-                dport: Some(1_000 + port + u16::try_from(second).unwrap()),
+                dport: Some(1_000 + port + u16::try_from(second).expect("as this test made it")),
                 sent: Sum::default(),
                 received: Sum::default(),
                 sent_s: 9_000 - u64::from(port),
@@ -43,7 +43,7 @@ fn view(second: i64, zones: u32) -> View {
         talkers: (0..zones)
             .map(|zone| Talker {
                 zone,
-                addr: [10, 0, u8::try_from(zone % 256).unwrap(), 1].into(),
+                addr: [10, 0, u8::try_from(zone % 256).expect("as this test made it"), 1].into(),
                 name: Some("x\u{1b}]0;owned\u{7}".to_owned()),
                 sent: Sum::default(),
                 received: Sum::default(),
@@ -74,8 +74,8 @@ fn click(app: &mut App, column: u16, row: u16) -> Option<Ask> {
 }
 
 fn drawn(app: &App) -> Vec<String> {
-    let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
-    terminal.draw(|frame| app.draw(frame.buffer_mut())).unwrap();
+    let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).expect("as this test made it");
+    terminal.draw(|frame| app.draw(frame.buffer_mut())).expect("as this test made it");
     let buffer = terminal.backend().buffer();
     let line = |y: u16| (0..app.size.0).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
     (0..app.size.1).map(line).collect()
@@ -104,8 +104,10 @@ fn a_large_matrix_scrolls_both_ways() {
 fn a_cell_opens_its_flows() {
     let mut app = app(5, (80, 24));
     // A click moves the cursor, a second one opens.
-    let at =
-        drawn(&app)[4].rfind("8.0k").map(|at| u16::try_from(drawn(&app)[4][..at].chars().count()).unwrap()).unwrap();
+    let at = drawn(&app)[4]
+        .rfind("8.0k")
+        .map(|at| u16::try_from(drawn(&app)[4][..at].chars().count()).expect("as this test made it"))
+        .expect("as this test made it");
     click(&mut app, at, 4);
     assert!(drawn(&app)[2].starts_with("zone-with-a-nam… > zone-with-a-nam…: 8.0 kbit/s"), "{:#?}", drawn(&app));
     click(&mut app, at, 4);
@@ -118,7 +120,11 @@ fn a_cell_opens_its_flows() {
 fn the_cursor_stays_on_its_row_and_a_pause_holds_all() {
     let mut app = app(3, (80, 24));
     press(&mut app, KeyCode::Char('3'));
-    let chosen = |app: &App| app.view.as_ref().unwrap().flows[app.chosen().unwrap()].dport.unwrap();
+    let chosen = |app: &App| {
+        app.view.as_ref().expect("as this test made it").flows[app.chosen().expect("as this test made it")]
+            .dport
+            .expect("as this test made it")
+    };
     press(&mut app, KeyCode::Down);
     let port = chosen(&app);
     app.show(view(3, 3));
@@ -138,7 +144,7 @@ fn names_of_the_network_and_of_hosts_do_nothing() {
     assert!(all.contains("x\\u{1b}]0;owned\\u{7}") && !all.contains('\u{1b}'), "{all}");
     let name = Some("pc\u{202e}\u{1b}[2J".to_owned());
     let row = LeaseRow {
-        address: "10.0.0.5".parse().unwrap(),
+        address: "10.0.0.5".parse().expect("as this test made it"),
         segment: None,
         name,
         mac: Some("02:00:00:00:00:01".to_owned()),

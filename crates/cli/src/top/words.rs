@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(cut("management", 7), "manage…");
         assert_eq!((cut("abc", 3), cut("abc", 0), cut("abcd", 1)), ("abc".into(), "".into(), "…".into()));
         assert_eq!((cut_middle("internal", 7), cut_middle("internet", 7)), ("int…nal".into(), "int…net".into()));
-        assert_eq!((cut_middle("[2001:db8::7]:443", 11), cut_middle("abc", 2)), ("[200…]:443".into(), "a…".into()));
+        assert_eq!((cut_middle("[2001:db8::7]:443", 11), cut_middle("abc", 2)), ("[200…7]:443".into(), "a…".into()));
         assert_eq!((of(54_321_000, "bit/s"), of(0, "B")), ("54 Mbit/s".into(), "0 B".into()));
         // A character of two columns is not cut in half.
         assert_eq!(cut("通り道", 4), "通…");

@@ -74,8 +74,8 @@ fn refused(port: u16) -> Event {
         verdict: Verdict::Refused(Reason::Unnamed),
         input: Iface::new(b"guest"),
         output: Iface::new(b"srv"),
-        src: "10.0.0.7".parse().unwrap(),
-        dst: "10.1.0.9".parse().unwrap(),
+        src: "10.0.0.7".parse().expect("as this test made it"),
+        dst: "10.1.0.9".parse().expect("as this test made it"),
         proto: 6,
         header: Header::Ports { sport: 40_000, dport: port },
         flags: TcpFlags(0x02),
@@ -88,7 +88,7 @@ fn refused(port: u16) -> Event {
 #[test]
 fn a_view_holds_what_happened_and_only_the_newest_of_it() {
     let mut world = World::new();
-    for port in 1..=u16::try_from(DROPS_MAX).unwrap() + 5 {
+    for port in 1..=u16::try_from(DROPS_MAX).expect("as this test made it") + 5 {
         world.event(&refused(port));
     }
     let counted = Counted::Pair { input: Iface::new(b"guest"), output: Iface::new(b"srv") };
@@ -122,9 +122,9 @@ fn a_view_holds_what_happened_and_only_the_newest_of_it() {
     let later = world.view(&[]);
     assert!(later.alerts.iter().all(|one| !one.open) && !later.alerts.is_empty());
     // A view is the same after its way through a socket.
-    let line = serde_json::to_string(&view).unwrap();
+    let line = serde_json::to_string(&view).expect("as this test made it");
     assert!(!line.contains('\n'));
-    assert_eq!(serde_json::from_str::<View>(&line).unwrap(), view);
+    assert_eq!(serde_json::from_str::<View>(&line).expect("as this test made it"), view);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn rates_are_what_came_between_two_listings() {
 fn only_the_busiest_are_shown_and_the_others_are_counted() {
     let mut world = World::new();
     for round in 1..=2u64 {
-        for number in 0..3 * u32::try_from(FLOWS_MAX).unwrap() {
+        for number in 0..3 * u32::try_from(FLOWS_MAX).expect("as this test made it") {
             let rate = u64::from(number) * 1_000;
             world.event(&Event::Going(connection(number, "lan", "wan", round * rate)));
         }
@@ -183,7 +183,7 @@ fn a_large_view_is_made_quickly() {
     let begun = Instant::now();
     let view = world.view(&[]);
     let made = begun.elapsed();
-    let bytes = serde_json::to_vec(&view).unwrap().len();
+    let bytes = serde_json::to_vec(&view).expect("as this test made it").len();
     let all = begun.elapsed();
     println!("{} pairs: made in {made:?}, with JSON of {bytes} bytes {all:?}", view.pairs.len());
     assert!(view.pairs.len() > 16_000 && all.as_secs() < 2);
