@@ -18,7 +18,7 @@ use crate::seen::{self, Wanted};
 use crate::text::Escaped;
 use crate::{clock, edit, json, out};
 
-/// Let a segment's unnamed connections pass for some days, and see which rules they would need
+/// Let pass what nothing names, for days, and see it as rules
 ///
 /// Without SEGMENT: what the segments that learn let pass, as rules. With it: writes `learn_until` into the policy, which
 /// `segwall apply` puts in force. What drops, rejects, anti-spoofing and quarantine refuse stays refused, nothing comes in

@@ -21,7 +21,7 @@ use crate::{clock, edit, json, out};
 
 const DAY_S: i64 = 86_400;
 
-/// Propose changes of the policy from what was seen: rules nobody used, rules wider than their traffic, rules missing
+/// Propose edits from what was seen: rules nobody used, too wide, or missing
 ///
 /// From the flows that `segwall watch` stored and the packets it wrote down. A rule that was not used in the days before a
 /// yearly audit may still be needed: nothing is changed unless --write says so, and that narrows rules, it never takes one out

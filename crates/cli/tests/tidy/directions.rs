@@ -26,6 +26,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("plan", &["source", "diag", "policy", "ruleset", "emit", "import"]),
     ("leases", &["policy"]),
     ("quarantine", &["policy", "ruleset"]),
+    ("review", &["policy", "ruleset", "analysis"]),
     ("verify", &["policy", "ruleset"]),
     ("doctor", &["policy", "netfilter", "emit", "plan"]),
     ("testing", &["source", "diag", "policy", "ruleset"]), // random policies, behind a feature that no product turns on
