@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 
 use jiff::civil::Date;
@@ -10,7 +11,7 @@ use segwall_core::review::Narrower;
 use similar::TextDiff;
 use toml_edit::{Array, DocumentMut, Item, Value};
 
-/// A file that was changed in between, or that writes its tables in a way we do not edit.
+/// A policy that writes its tables in a way we do not edit.
 pub type Refusal = String;
 
 fn parse(text: &str) -> Result<DocumentMut, Refusal> {
@@ -69,19 +70,26 @@ pub fn diff(name: &str, before: &str, after: &str) -> String {
     diff.unified_diff().context_radius(2).header(name, &format!("{name} (proposed)")).to_string()
 }
 
-/// Puts the new text in the old one's place, whole or not at all, with its mode; a link stays a link.
-pub fn write(path: &Path, text: &str) -> io::Result<()> {
+/// Puts the new text in the old one's place, whole or not at all, with its mode and owner; a link stays a link. Where the
+/// file is not what was read any more, it stays as it is.
+pub fn write(path: &Path, before: &str, text: &str) -> io::Result<()> {
     let path = fs::canonicalize(path)?;
-    let mode = fs::metadata(&path)?.permissions();
+    let old = fs::metadata(&path)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}", std::process::id()));
     let beside = path.with_file_name(name);
     let put = || {
-        let mut file = File::options().write(true).create_new(true).open(&beside)?;
+        // Nobody reads it before it has the owner and the mode of the old one: a policy may hold secrets.
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&beside)?;
         file.write_all(text.as_bytes())?;
-        file.set_permissions(mode)?;
+        fchown(&file, Some(old.uid()), Some(old.gid()))?;
+        file.set_permissions(old.permissions())?;
         file.sync_all()?;
-        fs::rename(&beside, &path)
+        if fs::read(&path)? != before.as_bytes() {
+            return Err(io::Error::other("somebody changed it in the meantime; look at it, and run this again"));
+        }
+        fs::rename(&beside, &path)?;
+        File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
     };
     put().inspect_err(|_| drop(fs::remove_file(&beside)))
 }
@@ -133,7 +141,8 @@ mod tests {
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        write(&link, "new").unwrap();
+        write(&link, "old", "new").unwrap();
+        assert!(write(&link, "old", "newer").is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert!(link.symlink_metadata().unwrap().is_symlink());

@@ -1,30 +1,31 @@
 //! What is done about an alert, where the policy says so: the host that scans is quarantined, by the same command that a
 //! person would type, so that it refuses what it would refuse them: managers, the box itself, whoever is nobody.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::env;
 use std::net::IpAddr;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use segwall_watch::alert::{Alert, Kind, Phase, Severity};
-use segwall_watch::network::is_nobody;
+use segwall_watch::network::{Network, Zone, is_nobody};
 
 use crate::out;
+use crate::text::Escaped;
 
-/// More hosts than this within an hour are no scanners but somebody who forges their addresses, or our mistake.
+/// More hosts of one segment than this within an hour are no scanners but somebody who forges their addresses, or our mistake.
 const HOSTS_MAX: usize = 16;
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Acts on alerts, without holding anybody up.
 #[derive(Debug, Default)]
-pub struct Reaction {
-    at: VecDeque<Instant>,
-}
+pub struct Reaction(Arc<Mutex<BTreeMap<Zone, Vec<Instant>>>>);
 
-/// The host an alert is about, where it is one that is acted on: one source inside, of which we are sure.
-fn host(alert: &Alert) -> Option<IpAddr> {
+/// The host an alert is about and its segment, where it is one that is acted on: one source, whose address lies in the
+/// segment that it came from. What comes by an interface that the policy does not name may have any address.
+fn host(alert: &Alert, network: &Network) -> Option<(IpAddr, Zone)> {
     let is_scan = match alert.kind {
         Kind::ScanVertical | Kind::ScanHorizontal | Kind::ScanBlock | Kind::ScanSlow => true,
         // Of many sources each has done little.
@@ -43,46 +44,60 @@ fn host(alert: &Alert) -> Option<IpAddr> {
         | Kind::Drift
         | Kind::RecordsLost => false,
     };
-    // What comes from the internet is a notice only.
-    let is_sure = is_scan && alert.phase == Phase::Open && alert.severity > Severity::Notice;
     let addr: IpAddr = alert.source.parse().ok()?;
-    (is_sure && !is_nobody(addr) && alert.source_zone.as_deref() != Some("internet")).then_some(addr)
+    let zone = network.around(addr);
+    let is_there = matches!(zone, Zone::Segment(_)) && alert.source_zone.as_ref() == Some(&network.name(zone));
+    let is_sure = is_scan && alert.phase == Phase::Open && alert.severity > Severity::Notice && !is_nobody(addr);
+    (is_sure && is_there).then_some((addr, zone))
 }
 
 impl Reaction {
     /// Quarantines whom an alert is about, if it is one of those, for so many seconds.
-    pub fn to(&mut self, alert: &Alert, seconds: u32) {
-        let Some(addr) = host(alert) else { return };
-        while self.at.front().is_some_and(|at| at.elapsed() >= HOUR) {
-            self.at.pop_front();
-        }
-        if self.at.len() >= HOSTS_MAX {
+    pub fn to(&self, alert: &Alert, network: &Network, seconds: u32) {
+        let Some((addr, zone)) = host(alert, network) else { return };
+        let room = self.0.lock().map(|mut zones| {
+            let recent = zones.entry(zone).or_default();
+            recent.retain(|at| at.elapsed() < HOUR);
+            let room = recent.len() < HOSTS_MAX;
+            if room {
+                recent.push(Instant::now());
+            }
+            room
+        });
+        if !room.unwrap_or(false) {
             out::complain(&format!(
-                "{addr} is not put into quarantine: {HOSTS_MAX} hosts were within an hour, somebody may forge addresses; \
-                 `segwall quarantine {addr}` does\n"
+                "{addr} is not put into quarantine: {HOSTS_MAX} hosts of its segment were within an hour, somebody may forge \
+                 addresses; `segwall quarantine {addr}` does\n"
             ));
             return;
         }
-        self.at.push_back(Instant::now());
         let because = format!("alert {}: {}", alert.id, alert.summary);
-        let act = move || {
-            let said = env::current_exe().and_then(|program| {
-                let words = ["quarantine", &addr.to_string(), "--for", &format!("{seconds}s"), "--because", &because]
-                    .map(str::to_owned);
-                Command::new(program).args(words).stdin(Stdio::null()).stdout(Stdio::null()).output()
-            });
-            let why = match said {
-                Ok(said) if said.status.success() => {
-                    out::complain(&format!("{addr} is in quarantine for {seconds} s: {because}\n"));
-                    return;
+        let zones = Arc::clone(&self.0);
+        let act = move || match quarantine(addr, seconds, &because) {
+            Ok(()) => out::complain(&format!("{addr} is in quarantine for {seconds} s: {}\n", Escaped(&because))),
+            Err(why) => {
+                // Who is refused takes nobody's place.
+                if let Ok(mut zones) = zones.lock() {
+                    zones.entry(zone).or_default().pop();
                 }
-                Ok(said) => String::from_utf8_lossy(&said.stderr).trim().to_owned(),
-                Err(error) => error.to_string(),
-            };
-            out::complain(&format!("{addr} was not put into quarantine: {why}\n"));
+                out::complain(&format!("{addr} was not put into quarantine: {}\n", Escaped(&why)));
+            }
         };
         if let Err(error) = thread::Builder::new().name("quarantine".to_owned()).spawn(act) {
             out::complain(&format!("{addr} was not put into quarantine: {error}\n"));
         }
+    }
+}
+
+/// By the command, and only this address: a card's other addresses are what the host says they are, and it may say another's.
+fn quarantine(addr: IpAddr, seconds: u32, because: &str) -> Result<(), String> {
+    let program = env::current_exe().map_err(|error| error.to_string())?;
+    let words = ["quarantine", &addr.to_string(), "--alone", "--for", &format!("{seconds}s"), "--because", because]
+        .map(str::to_owned);
+    let said = Command::new(program).args(words).stdin(Stdio::null()).stdout(Stdio::null()).output();
+    match said {
+        Ok(said) if said.status.success() => Ok(()),
+        Ok(said) => Err(String::from_utf8_lossy(&said.stderr).trim().to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }

@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use segwall_core::review::Seen;
 use segwall_core::ruleset::Ruleset;
 use segwall_packetset::{Flow, Header, Place, Sent, proto};
-use segwall_watch::At;
 use segwall_watch::store::flow;
 use segwall_watch::store::read::{Period, ReadError, Reader};
+use segwall_watch::{At, Network, live};
 use serde_json::Value;
 
 use crate::exit::Failure;
 use crate::journal::{self, text};
+use crate::load::Checked;
 use crate::router;
 
 /// Kinds of flows that are told apart; a log full of others is a flood.
@@ -34,13 +35,15 @@ pub enum Wanted {
 pub struct Log {
     /// By kind: the source's port is nobody's choice.
     pub seen: Vec<Seen>,
+    /// There were more kinds than are told apart.
+    pub is_cut: bool,
     /// The first line's time, seconds since 1970.
     pub since_s: Option<i64>,
 }
 
 /// Reads the log below a directory, from an instant on. Sources that scanned are left out: what they tried nobody needs.
 pub fn log(dir: &Path, ruleset: &Ruleset, wanted: Wanted, from_s: i64) -> Result<Log, Failure> {
-    let scanners = scanners(dir)?;
+    let scanners = scanners(dir, from_s)?;
     let mut kinds = Kinds::default();
     journal::each(dir, "drops.jsonl", |value| {
         let Some(at_s) = text(value, "at").parse::<Timestamp>().ok().map(Timestamp::as_second) else { return };
@@ -57,10 +60,11 @@ pub fn log(dir: &Path, ruleset: &Ruleset, wanted: Wanted, from_s: i64) -> Result
     Ok(kinds.log())
 }
 
-fn scanners(dir: &Path) -> Result<BTreeSet<String>, Failure> {
+fn scanners(dir: &Path, from_s: i64) -> Result<BTreeSet<String>, Failure> {
     let mut found = BTreeSet::new();
     match journal::each(dir, "alerts.jsonl", |value| {
-        if text(value, "kind").starts_with("scan-") {
+        let at_s = text(value, "last").parse::<Timestamp>().map_or(i64::MAX, Timestamp::as_second);
+        if at_s >= from_s && text(value, "kind").starts_with("scan-") {
             found.insert(text(value, "source").to_owned());
         }
     }) {
@@ -97,22 +101,30 @@ fn line(value: &Value, ruleset: &Ruleset) -> Option<Flow> {
 /// An ordinary client's port.
 const CLIENT_PORT: u16 = 40_000;
 
-/// Connections of the store that ended, from an instant on. Without a store there are none.
-pub fn flows(dir: &Path, ruleset: &Ruleset, from_s: i64) -> Result<Log, Failure> {
+/// Connections of the store that ended, from an instant on, and those that are open where the kernel tells: one that lasts
+/// for weeks needs its rule too. Without a store there are only these.
+pub fn flows(dir: &Path, checked: &Checked, from_s: i64) -> Result<Log, Failure> {
+    let ruleset = &checked.ruleset;
+    let mut kinds = Kinds::default();
+    let mut network = Network::of(&checked.policy);
+    if let Ok(open) = live::open_now(&mut network) {
+        for one in &open {
+            let stored = flow::Flow::of(&network, live::now(), one);
+            kinds.count(connection(&stored, ruleset), live::now().second());
+        }
+    }
     let reader = match Reader::open(dir) {
         Ok(reader) => reader,
-        Err(ReadError::Missing(_)) => return Ok(Log::default()),
+        Err(ReadError::Missing(_)) => return Ok(kinds.log()),
         Err(error) => return Err(router::failed(&error)),
     };
-    let mut kinds = Kinds::default();
     let period = Period { since: At::of_s(from_s), until: At(i64::MAX) };
     reader
         .flows(
             period,
             |_| true,
             |stored| {
-                let at_s = stored.began.unwrap_or(stored.ended).second();
-                kinds.saw(connection(&stored, ruleset), at_s);
+                kinds.saw(connection(&stored, ruleset), stored.ended.second());
             },
         )
         .map_err(|error| router::failed(&error))?;
@@ -149,14 +161,20 @@ fn connection(stored: &flow::Flow, ruleset: &Ruleset) -> Option<Flow> {
 struct Kinds {
     kinds: BTreeMap<Flow, (u64, i64, i64)>,
     since_s: Option<i64>,
+    is_cut: bool,
 }
 
 impl Kinds {
     /// One was seen; `None`: something that no rule is about, which tells only that somebody watched.
     fn saw(&mut self, flow: Option<Flow>, at_s: i64) {
         self.since_s = Some(self.since_s.map_or(at_s, |since| since.min(at_s)));
+        self.count(flow, at_s);
+    }
+
+    fn count(&mut self, flow: Option<Flow>, at_s: i64) {
         let Some(flow) = flow else { return };
         if self.kinds.len() >= KINDS_MAX && !self.kinds.contains_key(&flow) {
+            self.is_cut = true;
             return;
         }
         let kind = self.kinds.entry(flow).or_insert((0, at_s, at_s));
@@ -166,6 +184,6 @@ impl Kinds {
     fn log(self) -> Log {
         let seen = self.kinds.into_iter();
         let seen = seen.map(|(flow, (count, first_s, last_s))| Seen { flow, count, first_s, last_s }).collect();
-        Log { seen, since_s: self.since_s }
+        Log { seen, is_cut: self.is_cut, since_s: self.since_s }
     }
 }

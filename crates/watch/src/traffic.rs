@@ -61,7 +61,6 @@ struct Talker {
 
 #[derive(Debug, Clone, Copy)]
 struct Open {
-    id: u32,
     round: u64,
     sent: Volume,
     received: Volume,
@@ -70,7 +69,8 @@ struct Open {
 /// Sums by pairs of zones and by host.
 #[derive(Debug, Default)]
 pub struct Traffic {
-    open: HashMap<Tuple, Open>,
+    /// By tuple and the kernel's number: pings between two hosts have one tuple, and one may follow another at once.
+    open: HashMap<(Tuple, u32), Open>,
     round: u64,
     pairs: BTreeMap<(Zone, Zone), Carried>,
     talkers: HashMap<(Zone, IpAddr), Talker>,
@@ -83,15 +83,17 @@ impl Traffic {
     pub fn event(&mut self, network: &Network, event: &Event) {
         match event {
             // What it carried before we looked is not ours to count.
-            Event::Standing(connection) => self.remember(connection),
+            Event::Standing(connection) => drop(self.remember(connection)),
             Event::Going(connection) => {
                 let before = self.before(connection);
-                self.remember(connection);
-                self.add(network, connection, before, 0);
+                // One that finds no room is counted when it ends.
+                if self.remember(connection) {
+                    self.add(network, connection, before, 0);
+                }
             }
             Event::Ended(connection) => {
                 let before = self.before(connection);
-                self.open.remove(&connection.original);
+                self.open.remove(&key(connection));
                 self.add(network, connection, before, 1);
             }
             Event::Listed => self.listed(),
@@ -112,16 +114,18 @@ impl Traffic {
     }
 
     fn before(&self, connection: &Connection) -> (Volume, Volume) {
-        let known = self.open.get(&connection.original).filter(|open| open.id == connection.id);
-        known.map_or_else(Default::default, |open| (open.sent, open.received))
+        self.open.get(&key(connection)).map_or_else(Default::default, |open| (open.sent, open.received))
     }
 
-    fn remember(&mut self, connection: &Connection) {
-        if self.open.len() >= OPEN_MAX && !self.open.contains_key(&connection.original) {
-            return;
+    /// Whether there was room.
+    fn remember(&mut self, connection: &Connection) -> bool {
+        let key = key(connection);
+        if self.open.len() >= OPEN_MAX && !self.open.contains_key(&key) {
+            return false;
         }
-        let Connection { id, sent, received, .. } = *connection;
-        self.open.insert(connection.original, Open { id, round: self.round, sent, received });
+        let Connection { sent, received, .. } = *connection;
+        self.open.insert(key, Open { round: self.round, sent, received });
+        true
     }
 
     /// Whoever was in neither of the last two is gone, and its end was lost. One is not enough: an end may wait to
@@ -182,7 +186,13 @@ impl Traffic {
         let middle = rounds.len() / 2;
         let (_, median, _) = rounds.select_nth_unstable(middle);
         let (median, before) = (*median, self.talkers.len());
-        self.talkers.retain(|_, talker| talker.round > median);
+        // In a flood all may have spoken just now: of those the busiest stay.
+        let mut last: Vec<u64> = self.talkers.values().filter(|talker| talker.round == median).map(busy).collect();
+        let later = self.talkers.values().filter(|talker| talker.round > median).count();
+        let room = (TALKERS_MAX / 2).saturating_sub(later);
+        last.sort_unstable_by(|one, other| other.cmp(one));
+        let least = last.get(room).copied().unwrap_or(0);
+        self.talkers.retain(|_, talker| talker.round > median || (talker.round == median && busy(talker) > least));
         self.lost += (before - self.talkers.len()) as u64;
     }
 
@@ -220,6 +230,15 @@ impl Traffic {
         let again = |((zone, addr), talker)| Some(((now.again(before, zone)?, addr), talker));
         self.talkers = old.into_iter().filter_map(again).collect();
     }
+}
+
+fn key(connection: &Connection) -> (Tuple, u32) {
+    (connection.original, connection.id)
+}
+
+/// All that a host sent and was sent.
+fn busy(talker: &Talker) -> u64 {
+    talker.carried.sent.bytes.saturating_add(talker.carried.received.bytes)
 }
 
 /// Counters only grow; one that does not is another connection's.
@@ -324,6 +343,53 @@ mod tests {
         }
         assert!(traffic.talkers.len() <= TALKERS_MAX && traffic.lost() > 0);
         assert_eq!(bytes(&traffic), 100 * (TALKERS_MAX as u64 + 10));
+    }
+
+    #[test]
+    fn pings_between_two_hosts_are_told_apart() {
+        let (mut traffic, network) = (Traffic::default(), Network::unknown());
+        for round in 1..4 {
+            for id in [7, 8] {
+                traffic.event(&network, &Event::Going(connection(1, id, round * 100)));
+            }
+            traffic.event(&network, &Event::Listed);
+        }
+        assert_eq!(bytes(&traffic), 600);
+        // The end of the first is read when the second has begun.
+        traffic.event(&network, &Event::Ended(connection(1, 7, 400)));
+        traffic.event(&network, &Event::Going(connection(1, 8, 300)));
+        assert_eq!(bytes(&traffic), 700);
+    }
+
+    #[test]
+    fn one_that_finds_no_room_is_counted_once() {
+        let (mut traffic, network) = (Traffic::default(), Network::unknown());
+        for number in 0..u32::try_from(OPEN_MAX).unwrap() {
+            traffic.open.insert(
+                (connection(1, 0, 0).original, number + 10),
+                Open { round: 0, sent: Volume::default(), received: Volume::default() },
+            );
+        }
+        for bytes in [1_000, 2_000, 3_000] {
+            traffic.event(&network, &Event::Going(connection(2, 1, bytes)));
+        }
+        assert_eq!(bytes(&traffic), 0);
+        traffic.event(&network, &Event::Ended(connection(2, 1, 4_000)));
+        assert_eq!(bytes(&traffic), 4_000);
+    }
+
+    #[test]
+    fn a_flood_within_one_listing_forgets_not_the_busy_ones() {
+        let (mut traffic, network) = (Traffic::default(), Network::unknown());
+        traffic.event(&network, &Event::Ended(connection(1, 1, 1_000_000)));
+        for number in 0..2 * u32::try_from(TALKERS_MAX).unwrap() {
+            let mut one = connection(2, number, 100);
+            one.original.src = IpAddr::from((number | 0xf000_0000).to_be_bytes());
+            one.reply.src = IpAddr::from([10, 9, 9, 9]);
+            traffic.event(&network, &Event::Ended(one));
+        }
+        assert!(traffic.talkers().any(|(_, addr, _)| addr == IpAddr::from([10, 0, 0, 1])));
+        assert!(traffic.talkers.len() <= TALKERS_MAX);
     }
 
     proptest! {

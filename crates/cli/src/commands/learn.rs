@@ -121,7 +121,7 @@ fn change(args: &Args, segment: &str, location: &Location, checked: &Checked) ->
     };
     let diff = edit::diff(checked.source.name(), before, &after);
     if before != after {
-        edit::write(path, &after)
+        edit::write(path, before, &after)
             .map_err(|error| Failure::Refused(format!("cannot write {}: {error}", path.display())))?;
     }
     match args.format {

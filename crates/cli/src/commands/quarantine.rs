@@ -38,8 +38,11 @@ pub struct Args {
     /// Also a host that manages the box, or the one you are logged in from
     #[arg(long)]
     even_management: bool,
+    /// Only this address, whatever else its card has
+    #[arg(long)]
+    alone: bool,
     /// Show who is cut off, and change nothing
-    #[arg(long, conflicts_with_all = ["host", "duration", "because", "even_management"])]
+    #[arg(long, conflicts_with_all = ["host", "duration", "because", "even_management", "alone"])]
     list: bool,
     /// How to print
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
@@ -121,7 +124,7 @@ fn cut_off(linux: &mut Linux, host: &str, args: &Args) -> Result<CutOff, Failure
         return Err(Failure::Refused("nothing was applied yet, so there are no rules to hold a host back".to_owned()));
     };
     let asker = Asker::find(None, false, |_| None);
-    let target = find(&measure, host, &asker, args.even_management)?;
+    let target = find(&measure, host, &asker, args.even_management, args.alone)?;
     let (now_s, who) = (clock::now().as_second(), asker.who());
     let held = |addr: &IpAddr| Held {
         addr: *addr,
@@ -147,8 +150,15 @@ fn cut_off(linux: &mut Linux, host: &str, args: &Args) -> Result<CutOff, Failure
 }
 
 /// Who is meant.
-pub fn find(measure: &Measure, host: &str, asker: &Asker, even_management: bool) -> Result<Target, Failure> {
-    let (neighbours, own) = (neighbours().map_err(router::refused)?, own_addresses().map_err(router::refused)?);
+pub fn find(
+    measure: &Measure,
+    host: &str,
+    asker: &Asker,
+    even_management: bool,
+    alone: bool,
+) -> Result<Target, Failure> {
+    let neighbours = if alone { Vec::new() } else { neighbours().map_err(router::refused)? };
+    let own = own_addresses().map_err(router::refused)?;
     let caller = match asker {
         Asker::Ssh { peer, .. } => Some(*peer),
         Asker::Console(_) | Asker::Unknown => None,

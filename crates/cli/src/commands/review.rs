@@ -1,7 +1,7 @@
 //! `segwall review`: the policy beside what was seen.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use segwall_core::policy::{RuleId, Verdict, write_service};
@@ -67,6 +67,8 @@ pub struct Data {
     narrower: Option<String>,
     /// Whether that was written.
     written: bool,
+    /// There were more kinds of connections than are told apart, so that no rule is said to be too wide.
+    incomplete: bool,
     /// What was refused again and again though nothing forbids it, as rules.
     missing: Vec<WishRow>,
     /// Ends between which so much was tried that no rule is made of it.
@@ -103,16 +105,24 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
     };
     let now_s = clock::now().as_second();
     let from_s = now_s - args.days * DAY_S;
-    let refused = seen::log(&args.log_dir, &checked.ruleset, Wanted::Unnamed, from_s)?;
-    let flows = seen::flows(&args.store_dir, &checked.ruleset, from_s)?;
+    let refused = match seen::log(&args.log_dir, &checked.ruleset, Wanted::Unnamed, from_s) {
+        // Flows alone tell of rules, as where packets are written down as text.
+        Err(Failure::Refused(_)) if Path::new(&args.store_dir).exists() => seen::Log::default(),
+        other => other?,
+    };
+    let flows = seen::flows(&args.store_dir, &checked, from_s)?;
     let wishes = review::wishes(&checked.policy, &checked.ruleset, &refused.seen, args.at_least);
-    let usages = review::usages(&checked.policy, &checked.ruleset, &flows.seen);
+    let mut usages = review::usages(&checked.policy, &checked.ruleset, &flows.seen);
+    if flows.is_cut {
+        // What would be enough for a part is not enough.
+        usages.iter_mut().for_each(|usage| usage.narrower = None);
+    }
     let after = narrowed(&checked, &usages);
     let before = checked.source.text();
     let diff = (after != before).then(|| edit::diff(checked.source.name(), before, &after));
     let mut written = false;
     if let (true, Some(_), Location::File { path, .. }) = (args.write, &diff, &location) {
-        edit::write(path, &after)
+        edit::write(path, before, &after)
             .map_err(|error| Failure::Refused(format!("cannot write {}: {error}", path.display())))?;
         written = true;
     }
@@ -123,6 +133,7 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
         rules: usages.iter().map(|usage| row(&checked, usage)).collect(),
         narrower: diff,
         written,
+        incomplete: flows.is_cut,
         missing: wishes.rules.iter().map(WishRow::from).collect(),
         scans: wishes.scans.iter().map(ScanRow::from).collect(),
         from_internet: wishes.from_internet,
@@ -211,6 +222,12 @@ fn text(data: &Data, days: i64, file: &str) -> String {
                 let _ = writeln!(text, "      {GOOD}enough: {word} = {}{GOOD:#}", Escaped(&enough.join(", ")));
             }
         }
+    }
+    if data.incomplete {
+        let _ = writeln!(
+            text,
+            "{CARE}more kinds of connections than are told apart: no rule is said to be too wide; try fewer --days{CARE:#}"
+        );
     }
     if let Some(diff) = &data.narrower {
         let state = if data.written { "written; `segwall apply` puts it in force" } else { "--write writes it" };

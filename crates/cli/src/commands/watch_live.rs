@@ -103,9 +103,9 @@ pub fn run(args: LiveArgs, policy: Option<PathBuf>, format: Format) -> Result<An
     let signals = Signals::catch().map_err(|error| Failure::Bug(format!("signals cannot be caught: {error}")))?;
     let mut live = Live::open().map_err(|error| router::failed(&error))?;
     let seen = generation();
-    let quarantine_s = setup.watched.quarantine_s;
+    let acts = acts(&setup.watched);
     let reaction = Reaction::default();
-    let mut terminal = Terminal { signals, format, policy, linux, seen, reaction, quarantine_s, failed: None };
+    let mut terminal = Terminal { signals, format, policy, linux, seen, reaction, acts, failed: None };
     sd_notify::notify(false, &[sd_notify::NotifyState::Ready]).ok();
     out::complain(&format!("watching by {}; Ctrl-C ends it\n", setup.watched.policy));
     let end = daemon::watch(setup, &mut live, &mut terminal);
@@ -168,6 +168,10 @@ fn of(policy: &Policy, name: String) -> Watched {
     }
 }
 
+fn acts(watched: &Watched) -> Option<(u32, Network)> {
+    Some((watched.quarantine_s?, watched.network.clone()))
+}
+
 /// Which generation holds, without reading more than its number.
 fn generation() -> Option<String> {
     fs::read_to_string("/etc/segwall/confirmed").ok()
@@ -200,14 +204,15 @@ struct Terminal {
     linux: Linux,
     seen: Option<String>,
     reaction: Reaction,
-    quarantine_s: Option<u32>,
+    /// For how many seconds whoever scans is cut off, and who is where.
+    acts: Option<(u32, Network)>,
     failed: Option<Failure>,
 }
 
 impl Outside for Terminal {
     fn told(&mut self, alert: &Alert) {
-        if let Some(seconds) = self.quarantine_s {
-            self.reaction.to(alert, seconds);
+        if let Some((seconds, network)) = &self.acts {
+            self.reaction.to(alert, network, *seconds);
         }
         let told = match self.format {
             Format::Text => out::print(&watch_text::alert(alert)).and_then(|()| out::flush()),
@@ -231,7 +236,7 @@ impl Outside for Terminal {
         self.seen = now;
         match watched(&mut self.linux, self.policy.as_deref()) {
             Ok(Ok(watched)) => {
-                self.quarantine_s = watched.quarantine_s;
+                self.acts = acts(&watched);
                 Some(watched)
             }
             // What is watched already goes on being watched.

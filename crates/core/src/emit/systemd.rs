@@ -117,8 +117,10 @@ LogsDirectory=segwall
 LogsDirectoryMode=0750
 StateDirectory=segwall/watch
 StateDirectoryMode=0750
-# The list of quarantined hosts, for on_alert.
+# The list of quarantined hosts and the lock, for on_alert.
 ReadWritePaths=-/etc/segwall
+RuntimeDirectory=segwall
+RuntimeDirectoryPreserve=yes
 CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW
 ",
         "RestrictNamespaces=yes

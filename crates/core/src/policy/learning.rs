@@ -23,7 +23,7 @@ pub(super) fn read(table: &Table<'_>, name: &str, today: Date, faults: &mut Faul
     } else {
         Diagnostic::warning(codes::LEARNING, span, words(name, until))
             .label("open until the end of that day")
-            .help("see what it learned with `segwall learn`, write rules for what is wanted, and take this line out")
+            .help("limits and schedules of its rules hold nothing back either; see what it learned with `segwall learn`, write rules for what is wanted, and take this line out")
     };
     faults.push(finding);
     Some(Learning { until, span })

@@ -28,7 +28,7 @@ pub(super) fn end(policy: &Policy, ruleset: &Ruleset, place: Place, addr: IpAddr
     Some(host(policy, addr).map_or_else(|| format!("{zone}/{addr}"), str::to_owned))
 }
 
-/// The name of the policy's host with this address.
+/// The name of the policy's host with this address alone: a name stands for all of a host's.
 pub(super) fn host(policy: &Policy, addr: IpAddr) -> Option<&str> {
-    policy.hosts.iter().find(|host| host.addresses.contains(&addr)).map(|host| host.name.as_str())
+    policy.hosts.iter().find(|host| host.addresses == [addr]).map(|host| host.name.as_str())
 }

@@ -95,7 +95,7 @@ fn narrower(policy: &Policy, rule: &crate::policy::Rule, uses: &Uses) -> Option<
         Some(written) => size(written) > size(seen) && seen.len() <= written.len().max(2),
     });
     let is_whole = |list: &[crate::policy::End]| {
-        list.iter().any(|end| end.addresses.is_none() && matches!(end.zone, Zone::Segment(_) | Zone::Segments))
+        list.iter().all(|end| end.addresses.is_none() && matches!(end.zone, Zone::Segment(_) | Zone::Segments))
     };
     let names = |ends: &BTreeSet<(String, IpAddr)>| ends.iter().map(|(end, _)| end.clone()).collect::<BTreeSet<_>>();
     let targets = names(&uses.targets);

@@ -304,7 +304,11 @@ impl Live {
         let (listed, took) = self.listed;
         let pause = if self.is_seen { LIST_SEEN } else { LIST };
         if listed.elapsed() >= pause.max(took.saturating_mul(LIST_SHARE)) {
-            self.open_connections(Event::Going, each)?;
+            // A kernel short of memory tells another time; what was not told is said, and the daemon goes on.
+            if self.open_connections(Event::Going, each).is_err() {
+                self.listed.0 = Instant::now();
+                each(now(), Event::Lost { source: Source::Connections, count: 1 });
+            }
         }
         each(now(), Event::Tick);
         Ok(())

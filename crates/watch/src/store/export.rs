@@ -191,11 +191,11 @@ fn write(database: &Path, flows: &Path, half: &Path, job: &Job, stop: &AtomicBoo
     let bytes = file.metadata()?.len();
     // The note first: after a loss of power a file without one would be taken in beside its own rows. Done here, and not by
     // the commit, since a slow disk must not keep the one who writes.
-    for note in [wal(database), database.to_owned()] {
-        match File::open(&note) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            file => file?.sync_all()?,
-        }
+    // Only the log: what was taken from it into the database was synced by SQLite, and a file of the database that is opened
+    // and closed here would take SQLite's own locks away (POSIX drops all of a process's).
+    match File::open(wal(database)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        file => file?.sync_all()?,
     }
     fs::rename(half, flows.join(&job.name))?;
     File::open(flows)?.sync_all()?;

@@ -42,8 +42,9 @@ pub struct Host {
 /// What one listing told, and the one before.
 #[derive(Debug, Default)]
 pub struct Going {
-    before: HashMap<Tuple, Bytes>,
-    now: HashMap<Tuple, Bytes>,
+    /// By tuple and the kernel's number.
+    before: HashMap<(Tuple, u32), Bytes>,
+    now: HashMap<(Tuple, u32), Bytes>,
     began: Option<At>,
     /// The busiest of the listing that is under way; twice as many as are shown before it is cut.
     listing: Vec<GoingOn>,
@@ -74,10 +75,10 @@ impl Going {
         self.count += 1;
         let sums = (connection.sent.bytes, connection.received.bytes);
         if self.now.len() < OPEN_MAX {
-            self.now.insert(connection.original, sums);
+            self.now.insert((connection.original, connection.id), sums);
         }
         // One that began since is new with all that it carried; before the first listing nothing can be said.
-        let before = self.before.get(&connection.original).copied();
+        let before = self.before.get(&(connection.original, connection.id)).copied();
         let more = match (before, self.listed.at) {
             (Some(before), _) => (sums.0.saturating_sub(before.0), sums.1.saturating_sub(before.1)),
             (None, Some(_)) if self.before.len() < OPEN_MAX => sums,
