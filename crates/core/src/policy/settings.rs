@@ -114,25 +114,34 @@ pub(super) fn log(top: &Table<'_>, faults: &mut Faults<'_>) -> Log {
 
 /// `udp://`, `tcp://` or `tls://` with host and perhaps port.
 fn remote(text: Text<'_>, faults: &mut Faults<'_>) -> Option<RemoteLog> {
-    let mut bad = |message: String| {
-        let help =
-            "such as \"tls://192.168.100.10:6514\", \"tcp://loghost.example:514\" or \"udp://[fd00:100::10]:514\"";
-        faults.error(codes::BAD_REMOTE, text.span, message, "", help);
-        None
-    };
-    let Some((scheme, rest)) = text.text.split_once("://") else {
-        return bad(format!("`{}` is not a log target", shorten(text.text)));
-    };
-    // RFC 5426, RFC 6587, RFC 5425.
-    let default_port = match scheme {
-        "udp" | "tcp" => 514,
-        "tls" => 6514,
-        _ => return bad(format!("`{}` is not udp, tcp or tls", shorten(scheme))),
-    };
-    let Some((host, port)) = host_and_port(rest) else {
-        return bad(format!("`{}` is not a host with a port", shorten(rest)));
-    };
-    Some(RemoteLog { scheme: scheme.to_owned(), host: host.to_owned(), port: port.unwrap_or(default_port) })
+    RemoteLog::parse(text.text)
+        .map_err(|message| {
+            let help =
+                "such as \"tls://192.168.100.10:6514\", \"tcp://loghost.example:514\" or \"udp://[fd00:100::10]:514\"";
+            faults.error(codes::BAD_REMOTE, text.span, message, "", help);
+        })
+        .ok()
+}
+
+impl RemoteLog {
+    /// `SCHEME://HOST` with an optional port; ports as RFC 5426, RFC 6587 and RFC 5425 have them.
+    ///
+    /// # Errors
+    /// A sentence, when it is no such thing.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(format!("`{}` is not a log target", shorten(text)));
+        };
+        let default_port = match scheme {
+            "udp" | "tcp" => 514,
+            "tls" => 6514,
+            _ => return Err(format!("`{}` is not udp, tcp or tls", shorten(scheme))),
+        };
+        let Some((host, port)) = host_and_port(rest) else {
+            return Err(format!("`{}` is not a host with a port", shorten(rest)));
+        };
+        Ok(Self { scheme: scheme.to_owned(), host: host.to_owned(), port: port.unwrap_or(default_port) })
+    }
 }
 
 /// `host`, `host:port`, `[address]:port`; nothing may follow.

@@ -113,7 +113,7 @@ impl Dialer {
     }
 }
 
-fn dial(target: &Target, connect: Duration, silence: Duration, tls: &TlsOptions) -> Result<Link, DialError> {
+pub(super) fn dial(target: &Target, connect: Duration, silence: Duration, tls: &TlsOptions) -> Result<Link, DialError> {
     let resolve = |source| DialError::Resolve { host: target.host.clone(), source };
     // Anew each time: an address may change. The resolver's own bounds hold (resolv.conf(5), `timeout` and `attempts`).
     let addresses: Vec<SocketAddr> = (target.host.as_str(), target.port).to_socket_addrs().map_err(resolve)?.collect();

@@ -18,6 +18,7 @@ mod intake;
 mod link;
 pub mod message;
 mod numbers;
+mod once;
 pub mod spool;
 pub mod tls;
 mod worker;
@@ -36,6 +37,7 @@ use dial::Dialer;
 use intake::{Bell, Intake};
 use message::Line;
 pub use numbers::{Connection, Failure, Lost, Numbers};
+pub use once::once;
 use tls::TlsOptions;
 use worker::Worker;
 

@@ -9,6 +9,7 @@ mod mail;
 mod outbox;
 mod pace;
 mod receiver;
+mod syslog;
 mod webhook;
 mod worker;
 

@@ -1,12 +1,14 @@
 //! Whom alerts go to, as the policy says it.
 
 use std::error::Error;
+use std::path::Path;
 
-use segwall_core::policy::Notify;
+use segwall_core::policy::{Notify, RemoteLog};
 use thiserror::Error;
 
 use super::digest::{document, message};
-use super::{Notice, command, mail, webhook};
+use super::{Notice, command, mail, syslog, webhook};
+use crate::forward::Target;
 
 /// A message was not taken.
 #[derive(Debug, Error)]
@@ -34,6 +36,14 @@ pub enum NotifyError {
         host: String,
         /// What it said.
         status: u16,
+    },
+    /// A syslog.
+    #[error("cannot tell it to the syslog {target}: {why}")]
+    Syslog {
+        /// Its socket or address.
+        target: String,
+        /// Why.
+        why: String,
     },
     /// A mail server.
     #[error("cannot mail it to {to} by {server}")]
@@ -87,17 +97,23 @@ pub enum Receiver {
     },
     /// A program and its arguments; gets the alert on its standard input.
     Command(Vec<String>),
+    /// A syslog; `None`: the box's own.
+    Syslog(Option<Target>),
 }
 
 impl Receiver {
-    /// As a policy names it. `None`: syslog, which is told of every event anyway.
+    /// As a policy names it. `None`: a way that does not exist, which no policy that was checked has.
     #[must_use]
     pub fn of(notify: &Notify) -> Option<Self> {
         match notify {
             Notify::Email { to, smtp } => Some(Self::Mail { to: to.clone(), smtp: smtp.clone() }),
             Notify::Webhook(url) => Some(Self::Webhook { url: url.clone(), shape: webhook::shape(url) }),
             Notify::Command(words) => Some(Self::Command(words.clone())),
-            Notify::Syslog(_) => None,
+            Notify::Syslog(text) if text == "local" => Some(Self::Syslog(None)),
+            Notify::Syslog(text) => {
+                let target = RemoteLog::parse(text).ok().and_then(|remote| Target::try_from(&remote).ok());
+                target.map(|target| Self::Syslog(Some(target)))
+            }
         }
     }
 
@@ -116,6 +132,8 @@ impl Receiver {
                 format!("webhook at {}{shape}", webhook::host(url))
             }
             Self::Command(words) => format!("command {}", words.first().map_or("", String::as_str)),
+            Self::Syslog(None) => "the local syslog".to_owned(),
+            Self::Syslog(Some(target)) => format!("syslog at {}:{}", target.host, target.port),
         }
     }
 
@@ -127,6 +145,7 @@ impl Receiver {
             Self::Mail { to, smtp } => format!("mail {to} {smtp}"),
             Self::Webhook { url, .. } => format!("webhook {url}"),
             Self::Command(words) => format!("command {}", words.join("\0")),
+            Self::Syslog(target) => format!("syslog {target:?}"),
         };
         let hash = text
             .bytes()
@@ -143,6 +162,8 @@ impl Receiver {
             Self::Mail { to, smtp } => mail::send(to, smtp, &message(notices, lost)),
             Self::Webhook { url, shape } => webhook::post(url, *shape, &message(notices, lost), &document(notices)),
             Self::Command(words) => command::run(words, &document(notices)),
+            Self::Syslog(None) => syslog::local(Path::new(syslog::LOCAL), notices),
+            Self::Syslog(Some(target)) => syslog::remote(target, notices),
         }
     }
 }

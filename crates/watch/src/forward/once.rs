@@ -1,0 +1,109 @@
+//! A few messages over a connection of their own: those about alerts, which somebody else keeps until they are taken.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::dial::dial;
+use super::link::Link;
+use super::message::{Line, cut_for_datagram};
+use super::{Target, TlsOptions};
+
+/// Between two looks at a socket.
+const POLL: Duration = Duration::from_millis(10);
+
+/// Sends lines. Over TCP and TLS they are delivered when the peer's TCP has acknowledged them all; over UDP when they are sent.
+///
+/// # Errors
+/// A sentence, when they are not delivered within this time, or the collector ends the connection.
+pub fn once(target: &Target, lines: &[Line], within: Duration) -> Result<(), String> {
+    let mut stream = match dial(target, within, within, &TlsOptions::default()).map_err(|error| error.to_string())? {
+        Link::Udp(socket) => {
+            for line in lines {
+                socket
+                    .send(cut_for_datagram(line.as_ref()))
+                    .map_err(|error| format!("the datagram was not sent: {error}"))?;
+            }
+            return Ok(());
+        }
+        Link::Stream(stream) => stream,
+    };
+    let begun = Instant::now();
+    let frames: Vec<u8> =
+        lines.iter().flat_map(|line| format!("{} {}", line.as_str().len(), line.as_str()).into_bytes()).collect();
+    let mut attempt = || {
+        stream.queue(&frames)?;
+        loop {
+            let is_sent = stream.flush()?;
+            if is_sent && stream.acknowledged()? == stream.written() {
+                // A collector that wants a certificate of this box ends the connection now, and has read nothing.
+                thread::sleep(POLL);
+                stream.receive()?;
+                return stream.finish().map(|()| true);
+            }
+            if begun.elapsed() >= within {
+                return Ok(false);
+            }
+            thread::sleep(POLL);
+        }
+    };
+    match attempt() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(format!("nothing was acknowledged within {} s", within.as_secs())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener, UdpSocket};
+
+    use super::*;
+    use crate::forward::Transport;
+    use crate::forward::message::{Facility, Message, Severity};
+
+    fn line(text: &str) -> Line {
+        let message = Message {
+            facility: Facility::AuthPriv,
+            severity: Severity::Warning,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            is_clock_set: None,
+            hostname: "box",
+            process: 1,
+            kind: "ALERT",
+            data: &[],
+            text,
+        };
+        message.line()
+    }
+
+    #[test]
+    fn over_tcp_octets_are_counted() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard = thread::spawn(move || {
+            let mut text = String::new();
+            listener.accept().unwrap().0.read_to_string(&mut text).unwrap();
+            text
+        });
+        let target = Target { transport: Transport::Tcp, host: "127.0.0.1".to_owned(), port };
+        once(&target, &[line("one"), line("two")], Duration::from_secs(10)).unwrap();
+        let text = heard.join().unwrap();
+        let (first, second) = (line("one"), line("two"));
+        let frame = |line: &Line| format!("{} {}", line.as_str().len(), line.as_str());
+        assert_eq!(text, frame(&first) + &frame(&second));
+    }
+
+    #[test]
+    fn over_udp_each_is_a_datagram_and_nobody_there_is_an_error_over_tcp() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let target = |transport| Target { transport, host: "127.0.0.1".to_owned(), port };
+        once(&target(Transport::Udp), &[line("one")], Duration::from_secs(10)).unwrap();
+        let mut bytes = [0; 512];
+        let len = socket.recv(&mut bytes).unwrap();
+        assert_eq!(&bytes[..len], line("one").as_ref());
+        let why = once(&target(Transport::Tcp), &[line("one")], Duration::from_secs(10)).unwrap_err();
+        assert!(why.contains("127.0.0.1"), "{why}");
+    }
+}
