@@ -25,7 +25,7 @@ use crate::{json, out, router};
 /// List connections, open and ended, or who sends most
 ///
 /// Open ones come from the kernel, ended ones and sums from what `segwall watch` stores: also while it runs, and after it
-/// ended. Files of ended ones are Parquet; DuckDB, ClickHouse and pandas read them as they are (docs/flows.md).
+/// ended. Files of ended ones are Parquet; DuckDB and pandas read them as they are (docs/flows.md).
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   segwall flows

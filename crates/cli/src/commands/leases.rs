@@ -14,7 +14,7 @@ use crate::args::Format;
 use crate::exit::{Answer, Failure};
 use crate::out::{CARE, QUIET, STRONG};
 use crate::router::{self, Measure};
-use crate::text::{Escaped, count};
+use crate::text::{Escaped, count, duration};
 use crate::{clock, json, out};
 
 /// List the leases: address, segment, name, network card, when it ends
@@ -156,17 +156,6 @@ impl Args {
         let words = [&row.name, &row.mac, &row.vendor].into_iter().flatten();
         let text = words.fold(row.address.to_string(), |text, word| text + "\n" + word).to_lowercase();
         in_time && in_segment && self.pattern.as_ref().is_none_or(|pattern| text.contains(&pattern.to_lowercase()))
-    }
-}
-
-/// `2 h 3 min`: the two largest units.
-fn duration(seconds: i64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min"),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
     }
 }
 

@@ -10,6 +10,7 @@ use segwall_host::linux::quarantine::{in_kernel, neighbours, own_addresses};
 use serde::Serialize;
 
 use super::quarantine_text;
+use crate::amount::Span;
 use crate::args::Format;
 use crate::exit::{Answer, Failure};
 use crate::router::{self, Asker, Measure};
@@ -213,18 +214,9 @@ pub fn rows(linux: &mut Linux) -> Result<(Vec<Row>, usize), Failure> {
 
 /// `30m`, `1h`, `7d`.
 fn seconds(text: &str) -> Result<u64, String> {
-    let usual = || "write a time such as 30m, 1h or 7d".to_owned();
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(usual()),
-    };
-    let number: u64 = digits.parse().map_err(|_| usual())?;
-    match number.checked_mul(unit) {
-        Some(seconds @ 1..=FOR_S_MAX) => Ok(seconds),
+    let span: Span = text.parse().map_err(|_| "write a time such as 30m, 1h or 7d".to_owned())?;
+    match span.duration().as_secs() {
+        seconds @ 1..=FOR_S_MAX => Ok(seconds),
         _ => Err("take at least a second and at most 366d; without --for it has no end".to_owned()),
     }
 }

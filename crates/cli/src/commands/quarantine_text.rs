@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::quarantine::{CutOff, Data, Row};
 use crate::out::{BAD, CARE, GOOD, QUIET, STRONG};
-use crate::text::{Escaped, count};
+use crate::text::{Escaped, count, duration};
 
 /// What was done, and who is cut off.
 pub fn text(data: &Data) -> String {
@@ -51,7 +51,7 @@ pub fn line(text: &mut String, row: &Row) {
     let host = row.host.as_ref().filter(|host| **host != row.address.to_string());
     let host = host.map_or_else(String::new, |host| format!(" ({})", Escaped(host)));
     let left = match (row.left_s, &row.host) {
-        (Some(left), _) => format!("{} left", duration(left)),
+        (Some(left), _) => format!("{} left", duration(i64::try_from(left).unwrap_or(i64::MAX))),
         (None, Some(_)) => "until it is released".to_owned(),
         (None, None) => "put in by other means".to_owned(),
     };
@@ -59,16 +59,6 @@ pub fn line(text: &mut String, row: &Row) {
     let user = row.user.as_ref().map_or_else(String::new, |user| format!("  {QUIET}{}{QUIET:#}", Escaped(user)));
     let force = if row.in_force { String::new() } else { format!("  {BAD}not in the kernel{BAD:#}") };
     let _ = writeln!(text, "{STRONG}{}{STRONG:#}{host}  {left}{because}{user}{force}", row.address);
-}
-
-/// The two largest units.
-fn duration(seconds: u64) -> String {
-    match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, minutes) => format!("{minutes} min"),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, hours, _) => format!("{days} d {hours} h"),
-    }
 }
 
 #[cfg(test)]

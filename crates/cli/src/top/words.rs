@@ -52,16 +52,9 @@ pub fn moment(at_ms: i64, timezone: &TimeZone) -> String {
         .map_or_else(|_| "-".to_owned(), |at| at.to_zoned(timezone.clone()).strftime("%F %H:%M:%S").to_string())
 }
 
-/// `5 s`, `3 min`, `2 h 3 min`, `4 d 1 h`.
+/// A length of time; a clock that was set back makes it none.
 pub fn span(ms: i64) -> String {
-    let seconds = (ms / 1_000).max(0);
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min"),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
-    }
+    crate::text::duration((ms / 1_000).max(0))
 }
 
 /// Columns that a text takes.

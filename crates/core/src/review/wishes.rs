@@ -96,8 +96,8 @@ pub fn wishes(policy: &Policy, ruleset: &Ruleset, seen: &[Seen], at_least: u64) 
         }
         let alone = row.sources.first().filter(|_| row.sources.len() == 1);
         let from = alone.and_then(|addr| ends::host(policy, *addr)).map_or(from, str::to_owned);
-        let services = row.services.into_keys().collect();
-        let Row { sources, first_s, last_s, .. } = Row { services: BTreeMap::new(), ..row };
+        let Row { services, sources, first_s, last_s } = row;
+        let services = services.into_keys().collect();
         found.rules.push(Wish { from, to, services, count, sources, first_s, last_s });
     }
     found.rules.sort_by(|one, other| (other.count, &one.from, &one.to).cmp(&(one.count, &other.from, &other.to)));
