@@ -15,13 +15,13 @@ mod json;
 mod load;
 mod ours;
 mod out;
-mod react;
 mod router;
 mod sarif;
 mod seen;
 mod side;
 mod text;
 mod top;
+mod watching;
 
 use std::process::ExitCode;
 

@@ -8,6 +8,7 @@
 
 pub mod apply;
 pub mod attr;
+pub mod confine;
 pub mod conntrack;
 pub mod dnsmasq;
 pub mod error;

@@ -18,7 +18,7 @@ use crate::journal::{self, Limits, LogFile};
 use crate::live::{Live, LiveError, now};
 use crate::metrics::{Info, Pages, Server, Snapshot, Told, page};
 use crate::network::Network;
-use crate::notify::{Notice, Receiver, Urgency, Worker};
+use crate::notify::{Notice, Receiver, Runs, Urgency, Worker};
 use crate::remote::Remote;
 use crate::state::{Options, State};
 use crate::store::{self, AlertRow, Store};
@@ -60,6 +60,8 @@ pub struct Setup {
     pub metrics: Option<SocketAddr>,
     /// Where views are handed out.
     pub view: Option<PathBuf>,
+    /// Who starts the commands that are to be told of alerts.
+    pub runs: Arc<dyn Runs>,
     /// An alert as JSON.
     pub shape: fn(&Alert) -> Value,
 }
@@ -122,6 +124,8 @@ pub trait Outside {
     fn stops(&mut self) -> bool;
     /// Asked once a second: a policy that is to be watched from now on.
     fn reloaded(&mut self) -> Option<Watched>;
+    /// Asked once a second: in how many places the box differs from what holds, where it was looked at anew.
+    fn differences(&mut self) -> Option<u32>;
     /// Once a second: it lives.
     fn alive(&mut self);
     /// Something is to be said to whoever runs it, once.
@@ -211,7 +215,7 @@ fn workers(setup: &Setup) -> Result<Vec<Worker>, DaemonError> {
     let start = |receiver: &Receiver| {
         // By whom it is for: what waits for one never goes to another.
         let outbox = setup.outboxes.as_ref().map(|dir| dir.join(format!("outbox-{}.jsonl", receiver.mark())));
-        Worker::start(receiver.clone(), outbox).map_err(DaemonError::Thread)
+        Worker::start(receiver.clone(), outbox, Arc::clone(&setup.runs)).map_err(DaemonError::Thread)
     };
     setup.watched.receivers.iter().map(start).collect()
 }
@@ -276,6 +280,9 @@ impl Daemon<'_> {
     fn second(&mut self, pages: &Pages) -> Result<(), DaemonError> {
         self.flush();
         self.outside.alive();
+        if let Some(differences) = self.outside.differences() {
+            self.event(now(), &Event::Drift { differences });
+        }
         if let Some(watched) = self.outside.reloaded() {
             let before = self.state.network().clone();
             self.state.watch_from_now(watched.network.clone(), watched.options);

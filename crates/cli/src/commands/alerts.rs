@@ -1,6 +1,6 @@
 //! `segwall alerts`: what was told, and whether those who are to be told can be.
 
-use segwall_watch::notify::{Notice, Receiver, Urgency};
+use segwall_watch::notify::{Itself, Notice, Receiver, Urgency};
 use serde_json::{Value, json};
 
 use crate::args::{Format, PolicyOption};
@@ -108,7 +108,7 @@ fn test(policy: PolicyOption) -> Result<Answer, Failure> {
     let mut failed = false;
     for receiver in receivers {
         let name = receiver.name();
-        let text = match receiver.deliver(std::slice::from_ref(&notice), 0) {
+        let text = match receiver.deliver(std::slice::from_ref(&notice), 0, &Itself) {
             Ok(()) => format!("{GOOD}told{GOOD:#} {}\n", Escaped(&name)),
             Err(error) => {
                 failed = true;

@@ -16,10 +16,11 @@ use segwall_watch::store::rollup::Sort;
 
 use super::flows_json::{FlowLine, Line, TopLine};
 use super::flows_text;
-use super::watch_live::{STORE, network};
+use super::watch_live::STORE;
 use crate::amount::Moment;
 use crate::args::Format;
 use crate::exit::{Answer, Failure};
+use crate::watching::network;
 use crate::{json, out, router};
 
 /// List connections, open and ended, or who sends most

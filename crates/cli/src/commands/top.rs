@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use segwall_host::linux::is_root;
 use segwall_watch::live::Live;
 
-use super::watch_live::{VIEW_SOCKET, watched};
+use super::watch_live::VIEW_SOCKET;
 use crate::args::Format;
 use crate::exit::{Answer, Failure};
 use crate::router;
 use crate::top::{self, Source};
+use crate::watching::{find, watched};
 
 /// `segwall watch` keeps its state here unless told.
 pub const STATE_DIR: &str = "/var/lib/segwall/watch";
@@ -74,8 +75,8 @@ fn source(place: &Path, is_named: bool, policy: Option<&Path>) -> Result<Result<
         }
         _ => {}
     }
-    let watched = match watched(&mut router::open()?, policy)? {
-        Ok(watched) => watched,
+    let watched = match find(&mut router::open()?, policy)? {
+        Ok(found) => watched(&found.checked.policy, found.name),
         Err(answer) => return Ok(Err(answer)),
     };
     let live = Live::open().map_err(|error| router::failed(&error))?;

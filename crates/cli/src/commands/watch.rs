@@ -37,7 +37,7 @@ pub struct Args {
     /// Kernel logs, in their order; `-` for standard input
     #[arg(long, num_args = 1.., value_name = "FILE", value_hint = clap::ValueHint::FilePath,
         conflicts_with_all = ["log_dir", "log_style", "state_dir", "metrics", "store_dir", "store_keep",
-            "store_max", "no_store"])]
+            "store_max", "no_store", "user", "drift_every", "kept"])]
     replay: Vec<PathBuf>,
     /// The policy whose names are used
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
@@ -90,7 +90,7 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
 }
 
 /// The policy's own thresholds. Whoever reads a log again wants scans in any case.
-pub(super) fn options(policy: &segwall_core::policy::Policy) -> Options {
+pub fn options(policy: &segwall_core::policy::Policy) -> Options {
     let mut options = Options::default();
     if let Some((more_than, within_s)) = policy.alerts.drops {
         (options.drops.more_than, options.drops.within_s) = (more_than, within_s);

@@ -16,6 +16,7 @@ mod worker;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use command::{Itself, Runs};
 pub use outbox::{NOTICES_MAX, Outbox};
 pub use pace::Pace;
 pub use receiver::{NotifyError, Receiver, Shape};

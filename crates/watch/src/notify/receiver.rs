@@ -7,7 +7,7 @@ use segwall_core::policy::{Notify, RemoteLog};
 use thiserror::Error;
 
 use super::digest::{document, message};
-use super::{Notice, command, mail, syslog, webhook};
+use super::{Notice, Runs, command, mail, syslog, webhook};
 use crate::forward::Target;
 
 /// A message was not taken.
@@ -153,15 +153,15 @@ impl Receiver {
         format!("{hash:016x}")
     }
 
-    /// Tells notices, as one message. `lost` were given up since the last one.
+    /// Tells notices, as one message. `lost` were given up since the last one. Programs are started by `runs`.
     ///
     /// # Errors
     /// When it was not taken, within a bound of time.
-    pub fn deliver(&self, notices: &[Notice], lost: u64) -> Result<(), NotifyError> {
+    pub fn deliver(&self, notices: &[Notice], lost: u64, runs: &dyn Runs) -> Result<(), NotifyError> {
         match self {
             Self::Mail { to, smtp } => mail::send(to, smtp, &message(notices, lost)),
             Self::Webhook { url, shape } => webhook::post(url, *shape, &message(notices, lost), &document(notices)),
-            Self::Command(words) => command::run(words, &document(notices)),
+            Self::Command(words) => command::run(words, &document(notices), runs),
             Self::Syslog(None) => syslog::local(Path::new(syslog::LOCAL), notices),
             Self::Syslog(Some(target)) => syslog::remote(target, notices),
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::{Notice, Outbox, Pace, Receiver};
+use super::{Notice, Outbox, Pace, Receiver, Runs};
 
 /// Notices between the daemon and the thread; more are lost, and counted.
 const QUEUE_MAX: usize = 256;
@@ -54,18 +54,18 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts it. What waits is kept at this path; with none it is not kept over a restart.
+    /// Starts it. What waits is kept at this path; with none it is not kept over a restart. Programs are started by `runs`.
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub fn start(receiver: Receiver, outbox: Option<PathBuf>) -> std::io::Result<Self> {
+    pub fn start(receiver: Receiver, outbox: Option<PathBuf>, runs: Arc<dyn Runs>) -> std::io::Result<Self> {
         let (queue, inlet) = mpsc::sync_channel(QUEUE_MAX);
         let counts = Arc::new(Counts::default());
         let name = receiver.name();
         let own = Arc::clone(&counts);
         let thread = thread::Builder::new()
             .name("notify".to_owned())
-            .spawn(move || run(&receiver, &inlet, Outbox::open(outbox), &own))?;
+            .spawn(move || run(&receiver, &inlet, Outbox::open(outbox), &own, &*runs))?;
         Ok(Self { name, queue: Some(queue), counts, thread: Some(thread) })
     }
 
@@ -104,7 +104,7 @@ impl Worker {
     }
 }
 
-fn run(receiver: &Receiver, inlet: &Inlet<Notice>, mut outbox: Outbox, counts: &Counts) {
+fn run(receiver: &Receiver, inlet: &Inlet<Notice>, mut outbox: Outbox, counts: &Counts, runs: &dyn Runs) {
     let begun = Instant::now();
     let now_ms = || u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut pace = Pace::new(0);
@@ -131,7 +131,7 @@ fn run(receiver: &Receiver, inlet: &Inlet<Notice>, mut outbox: Outbox, counts: &
         if !outbox.is_empty() && pace.wait_ms(now_ms()) == 0 {
             let batch = outbox.oldest(TOGETHER_MAX);
             let count = batch.len();
-            match receiver.deliver(batch, lost - lost_told) {
+            match receiver.deliver(batch, lost - lost_told, runs) {
                 Ok(()) => {
                     outbox.told(count);
                     pace.sent(now_ms());
@@ -161,7 +161,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::notify::{NOTICES_MAX, Urgency};
+    use crate::notify::{Itself, NOTICES_MAX, Urgency};
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -185,7 +185,7 @@ mod tests {
         let script = format!("[ -e {} ] && cat >> {}", switch.display(), heard.display());
         let receiver = || Receiver::Command(["/bin/sh", "-c", &script].map(str::to_owned).to_vec());
         let outbox = Some(dir.path().join("outbox.jsonl"));
-        let worker = Worker::start(receiver(), outbox.clone()).unwrap();
+        let worker = Worker::start(receiver(), outbox.clone(), Arc::new(Itself)).unwrap();
         worker.tell(notice(1));
         until(|| worker.counts().failed.load(Ordering::Relaxed) > 0);
         assert!(worker.counts().last_error().unwrap().contains("exit code 1"));
@@ -194,7 +194,7 @@ mod tests {
         worker.stop(PATIENCE);
         assert!(!heard.exists());
         fs::write(&switch, "").unwrap();
-        let worker = Worker::start(receiver(), outbox).unwrap();
+        let worker = Worker::start(receiver(), outbox, Arc::new(Itself)).unwrap();
         worker.tell(notice(3));
         until(|| worker.counts().sent.load(Ordering::Relaxed) > 0);
         worker.stop(PATIENCE);
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_receiver_that_hangs() {
         let receiver = Receiver::Command(["/bin/sh", "-c", "sleep 20"].map(str::to_owned).to_vec());
-        let worker = Worker::start(receiver, None).unwrap();
+        let worker = Worker::start(receiver, None, Arc::new(Itself)).unwrap();
         let begun = Instant::now();
         for number in 0..10_000 {
             worker.tell(notice(number));

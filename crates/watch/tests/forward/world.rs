@@ -1,6 +1,7 @@
 //! A box and a collector, each in a namespace, with a wire between them; lines to send, and a look at what arrived.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::thread;
@@ -36,6 +37,15 @@ pub struct World {
     pub dir: tempfile::TempDir,
 }
 
+/// Whether the collector's host answers; that nobody listens at this port.
+fn is_answered() -> bool {
+    let socket = UdpSocket::bind((BOX, 0)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    socket.connect((COLLECTOR, 9)).unwrap();
+    socket.send(b"there?").is_ok()
+        && socket.recv(&mut [0; 8]).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
 impl World {
     pub fn new() -> Self {
         let (gateway, collector) = (Netns::create().unwrap(), Netns::create().unwrap());
@@ -53,6 +63,8 @@ impl World {
             let address = Change::Address { link: wire, addr: IpAddr::V4(addr), prefix_len: 24 };
             rtnl.apply(&[address, Change::Up(lo), Change::Up(wire)]).unwrap();
         }
+        // The kernel notices that the wire is up when it has time, up to a second later; until then it swallows everything.
+        wait_for("the wire", Duration::from_secs(20), || gateway.run(is_answered).unwrap());
         Self { gateway, collector, dir: tempfile::tempdir().unwrap() }
     }
 

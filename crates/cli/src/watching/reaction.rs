@@ -1,8 +1,9 @@
 //! What is done about an alert, where the policy says so: the host that scans is quarantined, by the same command that a
 //! person would type, so that it refuses what it would refuse them: managers, the box itself, whoever is nobody.
+//!
+//! The process that watches says who; the one that keeps it looks at that again, and acts.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::net::IpAddr;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -18,14 +19,18 @@ use crate::text::Escaped;
 /// More hosts of one segment than this within an hour are no scanners but somebody who forges their addresses, or our mistake.
 const HOSTS_MAX: usize = 16;
 const HOUR: Duration = Duration::from_secs(3_600);
+/// This program, also after another one has taken its name.
+pub const THIS: &str = "/proc/self/exe";
+/// Characters of a reason.
+const BECAUSE_MAX: usize = 500;
 
 /// Acts on alerts, without holding anybody up.
 #[derive(Debug, Default)]
 pub struct Reaction(Arc<Mutex<BTreeMap<Zone, Vec<Instant>>>>);
 
-/// The host an alert is about and its segment, where it is one that is acted on: one source, whose address lies in the
+/// The host an alert is about, where it is one that is acted on: one source, whose address lies in the
 /// segment that it came from. What comes by an interface that the policy does not name may have any address.
-fn host(alert: &Alert, network: &Network) -> Option<(IpAddr, Zone)> {
+pub fn host(alert: &Alert, network: &Network) -> Option<IpAddr> {
     let is_scan = match alert.kind {
         Kind::ScanVertical | Kind::ScanHorizontal | Kind::ScanBlock | Kind::ScanSlow => true,
         // Of many sources each has done little.
@@ -48,13 +53,16 @@ fn host(alert: &Alert, network: &Network) -> Option<(IpAddr, Zone)> {
     let zone = network.around(addr);
     let is_there = matches!(zone, Zone::Segment(_)) && alert.source_zone.as_ref() == Some(&network.name(zone));
     let is_sure = is_scan && alert.phase == Phase::Open && alert.severity > Severity::Notice && !is_nobody(addr);
-    (is_sure && is_there).then_some((addr, zone))
+    (is_sure && is_there).then_some(addr)
 }
 
 impl Reaction {
-    /// Quarantines whom an alert is about, if it is one of those, for so many seconds.
-    pub fn to(&self, alert: &Alert, network: &Network, seconds: u32) {
-        let Some((addr, zone)) = host(alert, network) else { return };
+    /// Quarantines an address for so many seconds, if it is one of a segment.
+    pub fn to(&self, addr: IpAddr, because: &str, network: &Network, seconds: u32) {
+        let zone = network.around(addr);
+        if !matches!(zone, Zone::Segment(_)) || is_nobody(addr) {
+            return;
+        }
         let room = self.0.lock().map(|mut zones| {
             let recent = zones.entry(zone).or_default();
             recent.retain(|at| at.elapsed() < HOUR);
@@ -71,7 +79,7 @@ impl Reaction {
             ));
             return;
         }
-        let because = format!("alert {}: {}", alert.id, alert.summary);
+        let because: String = because.chars().take(BECAUSE_MAX).collect();
         let zones = Arc::clone(&self.0);
         let act = move || match quarantine(addr, seconds, &because) {
             Ok(()) => out::complain(&format!("{addr} is in quarantine for {seconds} s: {}\n", Escaped(&because))),
@@ -91,10 +99,10 @@ impl Reaction {
 
 /// By the command, and only this address: a card's other addresses are what the host says they are, and it may say another's.
 fn quarantine(addr: IpAddr, seconds: u32, because: &str) -> Result<(), String> {
-    let program = env::current_exe().map_err(|error| error.to_string())?;
-    let words = ["quarantine", &addr.to_string(), "--alone", "--for", &format!("{seconds}s"), "--because", because]
-        .map(str::to_owned);
-    let said = Command::new(program).args(words).stdin(Stdio::null()).stdout(Stdio::null()).output();
+    let words = ["quarantine", &addr.to_string(), "--alone", "--for", &format!("{seconds}s")].map(str::to_owned);
+    // In one word: what begins with a dash is no option of ours.
+    let because = format!("--because={because}");
+    let said = Command::new(THIS).args(words).arg(because).stdin(Stdio::null()).stdout(Stdio::null()).output();
     match said {
         Ok(said) if said.status.success() => Ok(()),
         Ok(said) => Err(String::from_utf8_lossy(&said.stderr).trim().to_owned()),

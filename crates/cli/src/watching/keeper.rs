@@ -1,0 +1,239 @@
+//! The process that a service manager starts. It reads nothing that strangers send: it reads the policy, starts the one that
+//! watches, and does for it what takes rights that one gave up, if the policy says so.
+
+use std::env;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use segwall_core::policy::{Notify, Policy};
+use segwall_host::exec;
+use segwall_host::linux::Linux;
+use segwall_watch::Network;
+use segwall_watch::notify::{Itself, Runs};
+
+use super::drift::{self, Look};
+use super::policy::{find, generation};
+use super::reaction::{Reaction, THIS};
+use super::signals::Signals;
+use super::words::{Ask, End, Tell};
+use crate::exit::{Answer, Failure};
+use crate::text::Escaped;
+use crate::{out, router};
+
+/// How often signals and the generation are looked at.
+const TURN: Duration = Duration::from_millis(100);
+/// The one that watches has this long to write down what it knows; then it is killed.
+const STOP: Duration = Duration::from_secs(8);
+/// Commands at once. Each receiver waits for its own, so that more than a policy has are nobody's wish.
+const COMMANDS_MAX: usize = 32;
+
+/// What the policy allows the one that watches to ask for.
+struct Allowed {
+    commands: Vec<Vec<String>>,
+    quarantine_s: Option<u32>,
+    network: Network,
+}
+
+impl Allowed {
+    fn by(policy: &Policy) -> Self {
+        let command = |notify: &Notify| match notify {
+            Notify::Command(words) => Some(words.clone()),
+            Notify::Email { .. } | Notify::Webhook(_) | Notify::Syslog(_) => None,
+        };
+        Self {
+            commands: policy.notify.iter().filter_map(command).collect(),
+            quarantine_s: policy.alerts.quarantine_s,
+            network: Network::of(policy),
+        }
+    }
+}
+
+struct Helper {
+    end: End,
+    allowed: Mutex<Allowed>,
+    reaction: Reaction,
+    running: AtomicUsize,
+}
+
+/// Keeps a process that watches, by the policy that is named or the one that holds, until it ends. The box is compared with
+/// what holds so often.
+pub fn keep(policy: Option<&Path>, drift: Duration) -> Result<Answer, Failure> {
+    let mut linux = router::open()?;
+    let found = match find(&mut linux, policy)? {
+        Ok(found) => found,
+        Err(answer) => return Ok(answer),
+    };
+    let failed = |doing: &'static str| move |error: io::Error| Failure::Refused(format!("cannot {doing}: {error}"));
+    let signals = Signals::of_keeper().map_err(failed("catch signals"))?;
+    let (ours, theirs) = UnixStream::pair().map_err(failed("make a pair of sockets"))?;
+    let mut child = start(theirs).map_err(failed("start the process that watches"))?;
+    let helper = Arc::new(Helper {
+        end: End::new(ours),
+        allowed: Mutex::new(Allowed::by(&found.checked.policy)),
+        reaction: Reaction::default(),
+        running: AtomicUsize::new(0),
+    });
+    let heard = helper.end.heard::<Ask>().map_err(failed("hear the process that watches"))?;
+    let ear = Arc::clone(&helper);
+    let listening = move || heard.for_each(|ask| ear.asked(ask));
+    thread::Builder::new().name("asked".to_owned()).spawn(listening).map_err(failed("start a thread"))?;
+    // When it ended already its exit code says why.
+    let _ = helper.end.say(&Tell::Watch { name: found.name, policy: found.checked.source.text().to_owned() });
+    let mut keeper = Keeper { helper, linux, policy, seen: generation(), undecided: None };
+    let looks = if policy.is_none() { Some(looks(drift).map_err(failed("start a thread"))?) } else { None };
+    let mut stopping = None;
+    loop {
+        if let Some(status) = child.try_wait().map_err(failed("wait for the process that watches"))? {
+            return ended(status);
+        }
+        if signals.stops() {
+            let since = *stopping.get_or_insert_with(|| {
+                sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]).ok();
+                let _ = keeper.helper.end.say(&Tell::Stop);
+                Instant::now()
+            });
+            if since.elapsed() > STOP {
+                let _ = child.kill();
+            }
+        } else {
+            keeper.turn(signals.reloads());
+            looks.iter().flat_map(Receiver::try_iter).for_each(|look| keeper.looked(look));
+        }
+        thread::sleep(TURN);
+    }
+}
+
+/// The same program with the same arguments, and one more that only we give. It dies with us.
+fn start(theirs: UnixStream) -> io::Result<Child> {
+    let mut command = Command::new(THIS);
+    command.arg0("segwall").args(env::args_os().skip(1)).arg("--kept");
+    // The service manager hears of it from us.
+    command.env_remove("NOTIFY_SOCKET").stdin(OwnedFd::from(theirs));
+    exec::die_with_us(&mut command).spawn()
+}
+
+/// Why it ended it has said itself, unless it could not.
+fn ended(status: ExitStatus) -> Result<Answer, Failure> {
+    match (status.code().and_then(|code| u8::try_from(code).ok()), status.signal()) {
+        (Some(code), _) => Ok(Answer::Of(code)),
+        (None, Some(signal)) => Err(Failure::Refused(format!(
+            "the process that watches was ended by signal {signal}; the kernel's log may say why"
+        ))),
+        (None, None) => Err(Failure::Bug(format!("the process that watches ended with {status}"))),
+    }
+}
+
+/// Looks for drift from time to time.
+fn looks(pause: Duration) -> io::Result<Receiver<Look>> {
+    let (tell, looks) = mpsc::channel();
+    let look = move || {
+        let Ok(mut linux) = router::open() else { return };
+        loop {
+            thread::sleep(pause);
+            if tell.send(drift::look(&mut linux)).is_err() {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("drift".to_owned()).spawn(look)?;
+    Ok(looks)
+}
+
+struct Keeper<'a> {
+    helper: Arc<Helper>,
+    linux: Linux,
+    policy: Option<&'a Path>,
+    seen: Option<String>,
+    /// Why it could not be told whether the box is what holds; said once.
+    undecided: Option<String>,
+}
+
+impl Keeper<'_> {
+    /// Reads the policy anew where that is asked, or another generation holds.
+    fn turn(&mut self, is_asked: bool) {
+        let now = generation();
+        if !is_asked && now == self.seen {
+            return;
+        }
+        self.seen = now;
+        match find(&mut self.linux, self.policy) {
+            Ok(Ok(found)) => {
+                *self.helper.allowed.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Allowed::by(&found.checked.policy);
+                let policy = found.checked.source.text().to_owned();
+                let _ = self.helper.end.say(&Tell::Watch { name: found.name, policy });
+            }
+            // What is watched already goes on being watched; the errors were shown.
+            Ok(Err(_)) => {}
+            Err(failure) => out::complain(&format!("{failure}\n")),
+        }
+    }
+
+    fn looked(&mut self, look: Look) {
+        match look {
+            Look::Differs(differences) => {
+                self.undecided = None;
+                let _ = self.helper.end.say(&Tell::Drift { differences });
+            }
+            Look::Undecided(why) if self.undecided.as_ref() != Some(&why) => {
+                out::complain(&format!("it cannot be told whether the box is what holds: {}\n", Escaped(&why)));
+                self.undecided = Some(why);
+            }
+            Look::Undecided(_) | Look::Nothing => {}
+        }
+    }
+}
+
+impl Helper {
+    fn asked(self: &Arc<Self>, ask: Ask) {
+        match ask {
+            Ask::Ready => {
+                sd_notify::notify(false, &[sd_notify::NotifyState::Ready]).ok();
+            }
+            Ask::Alive => {
+                sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]).ok();
+            }
+            Ask::Run { number, words, input } => self.run(number, words, input),
+            Ask::Quarantine { addr, because } => {
+                let allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(seconds) = allowed.quarantine_s {
+                    self.reaction.to(addr, &because, &allowed.network, seconds);
+                }
+            }
+        }
+    }
+
+    /// Runs a command of the policy, and nothing else.
+    fn run(self: &Arc<Self>, number: u64, words: Vec<String>, input: String) {
+        let is_allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner).commands.contains(&words);
+        let refused = |why: &str| {
+            let _ = self.end.say(&Tell::Ran { number, why: Some(why.to_owned()) });
+        };
+        if !is_allowed {
+            return refused("the policy names no such command any more");
+        }
+        if self.running.fetch_add(1, Ordering::AcqRel) >= COMMANDS_MAX {
+            self.running.fetch_sub(1, Ordering::AcqRel);
+            return refused("too many commands run already");
+        }
+        let helper = Arc::clone(self);
+        let run = move || {
+            let why = Itself.run(&words, &input).err();
+            helper.running.fetch_sub(1, Ordering::AcqRel);
+            let _ = helper.end.say(&Tell::Ran { number, why });
+        };
+        if let Err(error) = thread::Builder::new().name("command".to_owned()).spawn(run) {
+            self.running.fetch_sub(1, Ordering::AcqRel);
+            refused(&format!("there is no thread for it: {error}"));
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Giving up what is not needed, for a process that reads what strangers send: another user, two capabilities, no way to
+//! gain any, and of files and system calls only those that watching takes.
+//!
+//! Sources: capabilities(7), `Documentation/userspace-api/landlock.rst` and `seccomp_filter.rst` of the kernel.
+
+mod calls;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use caps::{CapSet, Capability, CapsHashSet};
+use landlock::{
+    ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, PathFdError, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Pid, Uid, fchownat, getppid, setgroups, setresgid, setresuid};
+use thiserror::Error;
+
+/// The newest Landlock whose rights are asked for; an older kernel gives those it has.
+const LANDLOCK: ABI = ABI::V6;
+/// What is kept: netlink's multicast groups and NFLOG need the first, large buffers too; packet logs of old kernels the second.
+const KEPT: [Capability; 2] = [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
+/// What may be read: names, certificates, the time zone, libraries that look names up, the kernel's own figures.
+const READ: [&str; 8] = ["/etc", "/usr", "/lib", "/lib64", "/run", "/proc", "/sys", "/dev"];
+/// Files below a directory that are handed over; more there than ours are not.
+const FILES_MAX: usize = 65_536;
+
+/// Somebody who processes run as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User {
+    uid: Uid,
+    gid: Gid,
+}
+
+/// What was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confined {
+    /// What this kernel or machine could not do, as sentences.
+    pub missing: Vec<String>,
+}
+
+/// It cannot be given up.
+#[derive(Debug, Error)]
+pub enum ConfineError {
+    /// The user.
+    #[error("cannot become the user with number {uid}; is CAP_SETUID taken away from the service?")]
+    User {
+        /// Its number.
+        uid: u32,
+        /// What the kernel said.
+        source: Errno,
+    },
+    /// Capabilities.
+    #[error("cannot give up capabilities")]
+    Capabilities(#[from] caps::errors::CapsError),
+    /// The way back to them.
+    #[error("cannot give up ever gaining privileges")]
+    Privileges(#[source] Errno),
+    /// Whose child it is.
+    #[error("cannot be told of the end of the process that keeps this one")]
+    Keeper(#[source] Errno),
+    /// Files.
+    #[error("cannot give up files by Landlock")]
+    Files(#[from] RulesetError),
+    /// A directory that is to be kept.
+    #[error("cannot keep {path}")]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// What was said.
+        source: PathFdError,
+    },
+    /// System calls.
+    #[error("cannot give up system calls by seccomp")]
+    Calls(#[from] calls::CallsError),
+}
+
+impl User {
+    /// By the name in `/etc/passwd`. `None`: there is none.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let text = fs::read_to_string("/etc/passwd").ok()?;
+        Self::among(&text, name)
+    }
+
+    /// In the format of passwd(5).
+    fn among(text: &str, name: &str) -> Option<Self> {
+        let line =
+            text.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|line| line.first() == Some(&name))?;
+        let number = |at: usize| line.get(at)?.parse().ok();
+        Some(Self { uid: Uid::from_raw(number(2)?), gid: Gid::from_raw(number(3)?) })
+    }
+
+    /// Gives them a directory and what is in it, as far as it lies in it: links are not followed, and of a file that has a
+    /// second name somewhere else nobody becomes the owner.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn own(self, dir: &Path) -> std::io::Result<()> {
+        let mut rest = vec![dir.to_owned()];
+        let mut seen = 0;
+        while let Some(path) = rest.pop() {
+            let about = fs::symlink_metadata(&path)?;
+            let (kind, links) = (about.file_type(), std::os::unix::fs::MetadataExt::nlink(&about));
+            if kind.is_symlink() || (!kind.is_dir() && links > 1) {
+                continue;
+            }
+            seen += 1;
+            if seen > FILES_MAX {
+                return Err(std::io::Error::other(format!("{} holds more than {FILES_MAX} files", dir.display())));
+            }
+            fchownat(AT_FDCWD, &path, Some(self.uid), Some(self.gid), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+            if kind.is_dir() {
+                rest.extend(fs::read_dir(&path)?.filter_map(|entry| Some(entry.ok()?.path())));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives up everything but watching, for good: this thread, those it will start, and what they would start. Files below
+/// `written` may be written. It ends when the process `keeper` does.
+///
+/// Call it while there is one thread.
+///
+/// # Errors
+/// When something was not given up that this kernel could take. What it could not take is said in what comes back.
+pub fn confine(user: Option<User>, written: &[&Path], keeper: u32) -> Result<Confined, ConfineError> {
+    if let Some(user) = user {
+        become_user(user)?;
+    }
+    let kept: CapsHashSet = KEPT.into_iter().collect();
+    caps::clear(None, CapSet::Ambient)?;
+    caps::set(None, CapSet::Inheritable, &CapsHashSet::new())?;
+    caps::set(None, CapSet::Effective, &kept)?;
+    caps::set(None, CapSet::Permitted, &kept)?;
+    prctl::set_no_new_privs().map_err(ConfineError::Privileges)?;
+    // After the user was changed: that takes it back.
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(ConfineError::Keeper)?;
+    if getppid() != Pid::from_raw(i32::try_from(keeper).unwrap_or_default()) {
+        return Err(ConfineError::Keeper(Errno::ESRCH));
+    }
+    let mut missing = Vec::new();
+    if files(written)? == RulesetStatus::NotEnforced {
+        missing.push("this kernel has no Landlock, so files are kept from it by their owners alone".to_owned());
+    }
+    if !calls::only_those_of_watching()? {
+        missing.push(format!("system calls are not filtered on {}", std::env::consts::ARCH));
+    }
+    Ok(Confined { missing })
+}
+
+/// Capabilities stay permitted over the change.
+fn become_user(user: User) -> Result<(), ConfineError> {
+    let failed = |source| ConfineError::User { uid: user.uid.as_raw(), source };
+    caps::securebits::set_keepcaps(true)?;
+    setgroups(&[]).map_err(failed)?;
+    setresgid(user.gid, user.gid, user.gid).map_err(failed)?;
+    setresuid(user.uid, user.uid, user.uid).map_err(failed)
+}
+
+fn files(written: &[&Path]) -> Result<RulesetStatus, ConfineError> {
+    let all = AccessFs::from_all(LANDLOCK);
+    let write = all & !(AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let mut rules = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(all)?
+        // Signals and abstract sockets of others.
+        .scope(Scope::from_all(LANDLOCK))?
+        .create()?;
+    let open =
+        |path: &Path| PathFd::new(path).map_err(|source| ConfineError::Directory { path: path.to_owned(), source });
+    for path in READ.map(Path::new).into_iter().filter(|path| path.exists()) {
+        rules = rules.add_rule(PathBeneath::new(open(path)?, read))?;
+    }
+    // What threads and libraries throw away.
+    rules =
+        rules.add_rule(PathBeneath::new(open(Path::new("/dev/null"))?, AccessFs::ReadFile | AccessFs::WriteFile))?;
+    for path in written {
+        rules = rules.add_rule(PathBeneath::new(open(path)?, write))?;
+    }
+    Ok(rules.restrict_self()?.ruleset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_found_by_their_whole_name() {
+        let text = "root:x:0:0:root:/root:/bin/sh\nsegwall2:x:7:8::/:/bin/false\nsegwall:x:101:102:segwall:/:/sbin/nologin\nbad:x:y\n";
+        let user = User::among(text, "segwall").unwrap();
+        assert_eq!((user.uid.as_raw(), user.gid.as_raw()), (101, 102));
+        assert_eq!(User::among(text, "seg"), None);
+        assert_eq!(User::among(text, "bad"), None);
+    }
+}

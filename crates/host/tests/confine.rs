@@ -1,0 +1,122 @@
+//! What a process that gave up everything but watching can still do, and what not: each case is a process of its own.
+
+use std::env;
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::parent_id;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::thread;
+
+use segwall_host::confine::{User, confine};
+
+const INSIDE: &str = "SEGWALL_TEST_CONFINED";
+
+fn main() -> ExitCode {
+    if let Ok(dir) = env::var(INSIDE) {
+        inside(Path::new(&dir), env::args().nth(1).as_deref());
+        return ExitCode::SUCCESS;
+    }
+    if !segwall_host::linux::is_root() {
+        eprintln!("SKIPPED: confine: this needs root");
+        return ExitCode::from(u8::from(env::var("SEGWALL_NO_SKIP").is_ok_and(|value| value == "1")));
+    }
+    let mut failed = 0;
+    for user in [Some("nobody"), None] {
+        let place = tempfile::tempdir().expect("a directory");
+        let dir = place.path().join("state");
+        fs::create_dir(&dir).expect("a directory");
+        fs::write(dir.join("old"), "old").expect("a file");
+        fs::write(place.path().join("others"), "others").expect("a file");
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o777)).expect("a mode");
+        fs::hard_link(place.path().join("others"), dir.join("linked")).expect("a second name");
+        let this = env::current_exe().expect("this program");
+        let done = Command::new(this).args(user).env(INSIDE, &dir).status().expect("a process");
+        failed += u32::from(!done.success());
+        println!("test confined as {} ... {}", user.unwrap_or("root"), if done.success() { "ok" } else { "FAILED" });
+    }
+    ExitCode::from(u8::from(failed > 0))
+}
+
+fn inside(dir: &Path, user: Option<&str>) {
+    let above = dir.parent().expect("a directory above");
+    let user = user.map(|name| User::named(name).expect("a user"));
+    if let Some(user) = user {
+        user.own(dir).expect("an owner");
+    }
+    let confined = confine(user, &[dir], parent_id()).expect("confined");
+    assert_eq!(confined.missing, Vec::<String>::new());
+    let status = fs::read_to_string("/proc/thread-self/status")
+        .unwrap_or_else(|_| fs::read_to_string("/proc/self/status").expect("a status"));
+    let line =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned();
+    // CAP_NET_ADMIN is bit 12, CAP_NET_RAW bit 13 (linux/capability.h).
+    for set in ["CapEff:", "CapPrm:"] {
+        assert_eq!(line(set), "0000000000003000");
+    }
+    for set in ["CapInh:", "CapAmb:"] {
+        assert_eq!(line(set), "0000000000000000");
+    }
+    assert_eq!((line("NoNewPrivs:").as_str(), line("Seccomp:").as_str()), ("1", "2"));
+    if user.is_some() {
+        assert!(!line("Uid:").split_whitespace().any(|uid| uid == "0"), "{}", line("Uid:"));
+        assert_eq!(line("Groups:"), "");
+    }
+    can(dir);
+    cannot(dir, above, user.is_some());
+}
+
+/// What watching takes.
+fn can(dir: &Path) {
+    fs::write(dir.join("old"), "new").expect("a file that was there can be written");
+    fs::write(dir.join("one"), "1").expect("a file can be made");
+    fs::rename(dir.join("one"), dir.join("two")).expect("a file can be renamed");
+    fs::File::open(dir.join("two")).and_then(|file| file.sync_all()).expect("a file can be synced");
+    fs::create_dir(dir.join("below")).expect("a directory can be made");
+    fs::remove_file(dir.join("two")).expect("a file can be removed");
+    UnixListener::bind(dir.join("socket")).expect("a socket can be made");
+    fs::read_to_string("/etc/passwd").expect("names can be read");
+    fs::read_to_string("/proc/sys/kernel/osrelease").expect("figures can be read");
+    assert!("localhost:1".to_socket_addrs().is_ok_and(|mut found| found.next().is_some()), "names can be looked up");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = listener.local_addr().expect("an address");
+    let answering = thread::Builder::new().name("answers".to_owned()).spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        stream.write_all(b"yes").expect("an answer");
+    });
+    let mut said = String::new();
+    TcpStream::connect(addr).and_then(|mut stream| stream.read_to_string(&mut said)).expect("a connection");
+    assert_eq!(said, "yes");
+    answering.expect("a thread").join().expect("an end");
+    segwall_host::rtnl_dump::addresses().expect("netlink");
+}
+
+/// What somebody would do who took it over.
+fn cannot(dir: &Path, above: &Path, is_other_user: bool) {
+    let refused = |what: &str, kind: ErrorKind| assert_eq!(kind, ErrorKind::PermissionDenied, "{what}");
+    refused("a program is started", Command::new("/bin/true").spawn().expect_err("a program was started").kind());
+    refused("a file of others is made", fs::write(above.join("new"), "x").expect_err("a file was made").kind());
+    refused("a file of others is read", fs::read(above.join("others")).expect_err("a file was read").kind());
+    // Its inode lies below what may be written, so that only its owner keeps it from us.
+    if is_other_user {
+        refused("a linked file is written", fs::write(dir.join("linked"), "x").expect_err("a file was written").kind());
+        refused("secrets are read", fs::read("/etc/shadow").expect_err("secrets were read").kind());
+    }
+    refused(
+        "settings are written",
+        fs::write("/proc/sys/net/ipv4/ip_forward", "0").expect_err("a setting was written").kind(),
+    );
+    // SAFETY: numbers only; the calls are refused, or make a descriptor, or return an error.
+    unsafe {
+        let errno = || std::io::Error::last_os_error().raw_os_error();
+        assert_eq!((libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0), errno()), (-1, Some(libc::EPERM)));
+        assert_eq!((libc::unshare(libc::CLONE_NEWUSER), errno()), (-1, Some(libc::EPERM)));
+        assert_eq!((libc::fork(), errno()), (-1, Some(libc::EPERM)));
+        assert_eq!((libc::setuid(0), errno()), (-1, Some(libc::EPERM)));
+        assert_eq!((libc::kill(libc::getppid(), 0), errno()), (-1, Some(libc::EPERM)));
+        assert_eq!((libc::ioctl(0, libc::TIOCSTI, c"x".as_ptr()), errno()), (-1, Some(libc::EPERM)));
+    }
+}
