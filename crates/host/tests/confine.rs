@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         fs::write(dir.join("old"), "old").expect("a file");
         fs::write(place.path().join("others"), "others").expect("a file");
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o777)).expect("a mode");
+        std::os::unix::fs::symlink(place.path().join("others"), dir.join("link")).expect("a link");
         fs::hard_link(place.path().join("others"), dir.join("linked")).expect("a second name");
         let this = env::current_exe().expect("this program");
         let done = Command::new(this).args(user).env(INSIDE, &dir).status().expect("a process");
@@ -46,6 +47,11 @@ fn inside(dir: &Path, user: Option<&str>) {
     let user = user.map(|name| User::named(name).expect("a user"));
     if let Some(user) = user {
         user.own(dir).expect("an owner");
+        let owner = |path: &Path| std::os::unix::fs::MetadataExt::uid(&fs::symlink_metadata(path).expect("a file"));
+        assert_eq!((owner(&above.join("others")), owner(&dir.join("link"))), (0, 0));
+        assert_eq!((owner(dir), owner(&dir.join("old"))), (owner(dir), owner(dir)));
+        assert_ne!(owner(dir), 0);
+        assert!(user.own(&dir.join("link")).is_err(), "a link was followed");
     }
     let confined = confine(user, &[dir], parent_id()).expect("confined");
     assert_eq!(confined.missing, Vec::<String>::new());
@@ -53,9 +59,9 @@ fn inside(dir: &Path, user: Option<&str>) {
         .unwrap_or_else(|_| fs::read_to_string("/proc/self/status").expect("a status"));
     let line =
         |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned();
-    // CAP_NET_ADMIN is bit 12, CAP_NET_RAW bit 13 (linux/capability.h).
+    // CAP_NET_ADMIN is bit 12 (linux/capability.h).
     for set in ["CapEff:", "CapPrm:"] {
-        assert_eq!(line(set), "0000000000003000");
+        assert_eq!(line(set), "0000000000001000");
     }
     for set in ["CapInh:", "CapAmb:"] {
         assert_eq!(line(set), "0000000000000000");
@@ -117,6 +123,18 @@ fn cannot(dir: &Path, above: &Path, is_other_user: bool) {
         assert_eq!((libc::fork(), errno()), (-1, Some(libc::EPERM)));
         assert_eq!((libc::setuid(0), errno()), (-1, Some(libc::EPERM)));
         assert_eq!((libc::kill(libc::getppid(), 0), errno()), (-1, Some(libc::EPERM)));
+        assert_eq!((libc::socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_UDP), errno()), (-1, Some(libc::EPERM)));
+        assert_eq!(
+            (libc::socketpair(libc::AF_TIPC, libc::SOCK_STREAM, 0, [0; 2].as_mut_ptr()), errno()),
+            (-1, Some(libc::EPERM))
+        );
+        assert_eq!((libc::prctl(libc::PR_SET_PDEATHSIG, 0), errno()), (-1, Some(libc::EPERM)));
+        let keeper = libc::getppid();
+        assert_eq!((libc::syscall(libc::SYS_tgkill, keeper, keeper, 0), errno()), (-1, Some(libc::EPERM)));
+        assert_eq!((libc::fcntl(0, libc::F_SETOWN, keeper), errno()), (-1, Some(libc::EPERM)));
+        let limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        let limited = libc::prlimit(keeper, libc::RLIMIT_NOFILE, &raw const limit, std::ptr::null_mut());
+        assert_eq!((limited, errno()), (-1, Some(libc::EPERM)));
         assert_eq!((libc::ioctl(0, libc::TIOCSTI, c"x".as_ptr()), errno()), (-1, Some(libc::EPERM)));
     }
 }

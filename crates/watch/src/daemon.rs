@@ -11,7 +11,7 @@ use segwall_core::policy::RemoteLog;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::alert::{Alert, Phase, Severity};
+use crate::alert::{Alert, Phase, Severity, Silence};
 use crate::event::{At, Event};
 use crate::forward::StartError;
 use crate::journal::{self, Limits, LogFile};
@@ -77,6 +77,8 @@ pub struct Watched {
     pub receivers: Vec<Receiver>,
     /// Where a copy of what is written down goes.
     pub remote: Option<RemoteLog>,
+    /// Of what nobody is told.
+    pub silences: Vec<Silence>,
     /// Of which policy.
     pub policy: String,
     /// Whoever in a segment scans is to be quarantined for so many seconds: who watches from outside does it.
@@ -162,7 +164,8 @@ pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result
         Style::Json => (log("drops.jsonl"), log("alerts.jsonl")),
         Style::Classic => (log("drops.log"), log("alerts.jsonl")),
     };
-    let state = State::new(setup.watched.network.clone(), setup.watched.options);
+    let mut state = State::new(setup.watched.network.clone(), setup.watched.options);
+    state.silence(setup.watched.silences.clone());
     let (workers, remote) = (workers(&setup)?, remote(&setup)?);
     let store = setup.store.clone().map(Store::start).transpose().map_err(DaemonError::Store)?;
     let show =
@@ -286,6 +289,7 @@ impl Daemon<'_> {
         if let Some(watched) = self.outside.reloaded() {
             let before = self.state.network().clone();
             self.state.watch_from_now(watched.network.clone(), watched.options);
+            self.state.silence(watched.silences.clone());
             self.totals.renamed(&before, self.state.network());
             self.traffic.renamed(&before, self.state.network());
             self.board.renamed();
@@ -358,6 +362,7 @@ impl Daemon<'_> {
             carried: self.traffic.pairs().clone(),
             uncounted: self.traffic.lost(),
             open,
+            silenced: self.state.silenced(),
             lost: self.state.lost(),
             lines_lost: [&self.packets, &self.alerts].into_iter().flatten().map(LogFile::lost).sum(),
             told: self.workers.iter().map(told).collect(),

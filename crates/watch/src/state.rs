@@ -242,9 +242,15 @@ impl State {
         }
     }
 
-    /// Keeps something from being told. False: there are too many silences already.
-    pub fn silence(&mut self, silence: Silence) -> bool {
-        self.book.silence(silence, self.now)
+    /// Of this nobody is told from now on, nor is it acted on.
+    pub fn silence(&mut self, silences: Vec<Silence>) {
+        self.book.silence(silences);
+    }
+
+    /// Episodes that a silence kept from being told.
+    #[must_use]
+    pub fn silenced(&self) -> u64 {
+        self.book.silenced
     }
 
     /// Every open episode as it stands.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use segwall_watch::alert::Silence;
 use segwall_watch::klog::{LINE_BYTES_MAX, Reader, Splitter, Style, Words};
 use segwall_watch::{Alert, Event, Network, Options, State};
 
@@ -66,19 +67,23 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
     if args.replay.is_empty() {
         return watch_live::run(args.live, args.policy, args.format);
     }
-    let (network, options) = match &args.policy {
-        None => (Network::unknown(), Options::default()),
+    let zone = clock::timezone();
+    let (network, options, silences) = match &args.policy {
+        None => (Network::unknown(), Options::default(), Vec::new()),
         Some(path) => match load::sound::<()>("watch", &Location::of(Some(path.clone())), args.format)? {
-            Ok(checked) => (Network::of(&checked.policy), options(&checked.policy)),
+            Ok(checked) => {
+                (Network::of(&checked.policy), options(&checked.policy), Silence::of(&checked.policy, &zone))
+            }
             Err(answer) => return Ok(answer),
         },
     };
-    let zone = clock::timezone();
     let year = args.year.unwrap_or_else(|| zone.to_datetime(clock::now()).year());
     let words = Words { accepted: args.accepted, dropped: args.dropped };
+    let mut state = State::new(network, options);
+    state.silence(silences);
     let mut replay = Replay {
         reader: Reader::new(Style { year, timezone: zone, words }),
-        state: State::new(network, options),
+        state,
         format: args.format,
         alerts: 0,
         failed: None,

@@ -97,9 +97,7 @@ pub fn run(args: LiveArgs, policy: Option<PathBuf>, format: Format) -> Result<An
     }
     router::open()?;
     for dir in &dirs {
-        make(dir)
-            .and_then(|()| user.map_or(Ok(()), |user| user.own(dir)))
-            .map_err(|error| Failure::Refused(format!("cannot make the directory {}: {error}", dir.display())))?;
+        give(dir, user)?;
     }
     if user.is_none() {
         out::complain("packets are read as root, without most of root's rights: there is no user for it, see --user\n");
@@ -130,13 +128,32 @@ impl LiveArgs {
     }
 }
 
-/// The directory itself is ours alone; what is above it others may have to pass, as the DHCP server to its leases.
-fn make(dir: &Path) -> io::Result<()> {
+/// Makes a directory for who watches, or takes one that is theirs. Another one of root's is not given away: it may hold more.
+fn give(dir: &Path, user: Option<User>) -> Result<(), Failure> {
+    let failed = |doing: &str, error: io::Error| Failure::Refused(format!("cannot {doing} {}: {error}", dir.display()));
+    let is_new = make(dir).map_err(|error| failed("make the directory", error))?;
+    let Some(user) = user else { return Ok(()) };
+    let usual = ["/var/log/segwall", super::top::STATE_DIR, STORE].map(Path::new);
+    let is_ours = is_new || usual.contains(&dir) || user.owns(dir);
+    if !is_ours {
+        return Err(Failure::Refused(format!(
+            "{} was there already and is not the user's as whom packets are read: it may hold what is not for them\n\
+             help: name a directory that is not there yet, or `chown` it",
+            dir.display()
+        )));
+    }
+    user.own(dir).map_err(|error| failed("give to the user as whom packets are read", error))
+}
+
+/// Makes a directory that nobody else looks into; what is above it others may have to pass, as the DHCP server to its leases.
+/// False: it was there.
+fn make(dir: &Path) -> io::Result<bool> {
     if let Some(above) = dir.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o755).create(above)?;
     }
     match fs::DirBuilder::new().mode(0o750).create(dir) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
     }
 }

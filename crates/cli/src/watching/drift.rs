@@ -1,12 +1,20 @@
 //! Whether the box still is what holds: looked at from time to time by the command that a person would type, in a process of
 //! its own, so that its memory is gone when it is done.
 
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use segwall_host::apply::Journal;
 use segwall_host::exec;
 use segwall_host::linux::Linux;
 use serde_json::Value;
+
+/// A look takes a second of processor time for 30,000 rules; one that takes this long is not waited for.
+const LOOK: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(50);
 
 /// What came of a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,21 +27,43 @@ pub enum Look {
     Undecided(String),
 }
 
-/// Looks. It takes a second of processor time for 30,000 rules.
+/// Looks.
 pub fn look(linux: &mut Linux) -> Look {
     // Until it is confirmed the box is ahead of what holds.
     if !matches!(Journal::read(linux), Ok(None)) {
         return Look::Nothing;
     }
-    let mut command = Command::new(super::reaction::THIS);
-    command.args(["drift", "--format", "json"]).stdin(Stdio::null());
-    match exec::die_with_us(&mut command).output() {
+    match drift() {
         // One that was begun meanwhile may have been seen half done.
         Ok(_) if !matches!(Journal::read(linux), Ok(None)) => Look::Nothing,
-        Ok(said) => read(&said.stdout)
-            .unwrap_or_else(|| Look::Undecided(String::from_utf8_lossy(&said.stderr).trim().to_owned())),
+        Ok((said, why)) => {
+            read(&said).unwrap_or_else(|| Look::Undecided(String::from_utf8_lossy(&why).trim().to_owned()))
+        }
         Err(error) => Look::Undecided(error.to_string()),
     }
+}
+
+/// What `segwall drift` prints, and what it complains of.
+fn drift() -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let (said, why) = (exec::memory_file("segwall-drift")?, exec::memory_file("segwall-drift")?);
+    let mut command = Command::new(super::reaction::THIS);
+    command.args(["drift", "--format", "json"]);
+    command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(why.try_clone()?);
+    let mut child = exec::die_with_us(&mut command).spawn()?;
+    let begun = Instant::now();
+    while child.try_wait()?.is_none() {
+        if begun.elapsed() > LOOK {
+            child.kill()?;
+            child.wait()?;
+            return Err(io::Error::other(format!("`segwall drift` had not ended after {} s", LOOK.as_secs())));
+        }
+        thread::sleep(POLL);
+    }
+    let all = |mut file: File| {
+        let mut bytes = Vec::new();
+        file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map(|_| bytes)
+    };
+    Ok((all(said)?, all(why)?))
 }
 
 /// From the document that `segwall drift` prints.

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -34,7 +34,7 @@ const TURN: Duration = Duration::from_millis(100);
 /// The one that watches has this long to write down what it knows; then it is killed.
 const STOP: Duration = Duration::from_secs(8);
 /// Commands at once. Each receiver waits for its own, so that more than a policy has are nobody's wish.
-const COMMANDS_MAX: usize = 32;
+const COMMANDS_MAX: usize = 16;
 
 /// What the policy allows the one that watches to ask for.
 struct Allowed {
@@ -62,6 +62,10 @@ struct Helper {
     allowed: Mutex<Allowed>,
     reaction: Reaction,
     running: AtomicUsize,
+    /// It said that it is ready; that it lives; and that it can be heard no more.
+    ready: AtomicBool,
+    alive: AtomicBool,
+    deaf: AtomicBool,
 }
 
 /// Keeps a process that watches, by the policy that is named or the one that holds, until it ends. The box is compared with
@@ -77,34 +81,50 @@ pub fn keep(policy: Option<&Path>, drift: Duration) -> Result<Answer, Failure> {
     let (ours, theirs) = UnixStream::pair().map_err(failed("make a pair of sockets"))?;
     let mut child = start(theirs).map_err(failed("start the process that watches"))?;
     let helper = Arc::new(Helper {
-        end: End::new(ours),
+        end: End::new(ours).map_err(failed("wait for the process that watches"))?,
         allowed: Mutex::new(Allowed::by(&found.checked.policy)),
         reaction: Reaction::default(),
         running: AtomicUsize::new(0),
+        ready: AtomicBool::new(false),
+        alive: AtomicBool::new(false),
+        deaf: AtomicBool::new(false),
     });
     let heard = helper.end.heard::<Ask>().map_err(failed("hear the process that watches"))?;
     let ear = Arc::clone(&helper);
-    let listening = move || heard.for_each(|ask| ear.asked(ask));
+    let listening = move || {
+        heard.for_each(|ask| ear.asked(ask));
+        ear.deaf.store(true, Ordering::Release);
+    };
     thread::Builder::new().name("asked".to_owned()).spawn(listening).map_err(failed("start a thread"))?;
     // When it ended already its exit code says why.
     let _ = helper.end.say(&Tell::Watch { name: found.name, policy: found.checked.source.text().to_owned() });
-    let mut keeper = Keeper { helper, linux, policy, seen: generation(), undecided: None };
+    let mut keeper = Keeper { helper, linux, policy, seen: generation(), last: None };
     let looks = if policy.is_none() { Some(looks(drift).map_err(failed("start a thread"))?) } else { None };
-    let mut stopping = None;
+    let mut ending = None;
+    let mut is_ready = false;
     loop {
         if let Some(status) = child.try_wait().map_err(failed("wait for the process that watches"))? {
-            return ended(status);
+            return ended(status, signals.stops());
         }
-        if signals.stops() {
-            let since = *stopping.get_or_insert_with(|| {
+        let is_deaf = keeper.helper.deaf.load(Ordering::Acquire);
+        if signals.stops() || is_deaf {
+            if ending.is_none() {
+                ending = Some(Instant::now());
                 sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]).ok();
                 let _ = keeper.helper.end.say(&Tell::Stop);
-                Instant::now()
-            });
-            if since.elapsed() > STOP {
+            }
+            // Who ends by itself writes down what it knows; who talks nonsense, or does not end, is ended.
+            if ending.is_some_and(|since| since.elapsed() > STOP) {
                 let _ = child.kill();
             }
         } else {
+            if !is_ready && keeper.helper.ready.load(Ordering::Acquire) {
+                is_ready = true;
+                sd_notify::notify(false, &[sd_notify::NotifyState::Ready]).ok();
+            }
+            if keeper.helper.alive.swap(false, Ordering::AcqRel) {
+                sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]).ok();
+            }
             keeper.turn(signals.reloads());
             looks.iter().flat_map(Receiver::try_iter).for_each(|look| keeper.looked(look));
         }
@@ -122,9 +142,13 @@ fn start(theirs: UnixStream) -> io::Result<Child> {
 }
 
 /// Why it ended it has said itself, unless it could not.
-fn ended(status: ExitStatus) -> Result<Answer, Failure> {
+fn ended(status: ExitStatus, is_wanted: bool) -> Result<Answer, Failure> {
     match (status.code().and_then(|code| u8::try_from(code).ok()), status.signal()) {
+        (Some(0), _) if !is_wanted => {
+            Err(Failure::Refused("the process that watches ended, and nobody asked for it".to_owned()))
+        }
         (Some(code), _) => Ok(Answer::Of(code)),
+        (None, Some(_)) if is_wanted => Ok(Answer::Yes),
         (None, Some(signal)) => Err(Failure::Refused(format!(
             "the process that watches was ended by signal {signal}; the kernel's log may say why"
         ))),
@@ -153,8 +177,8 @@ struct Keeper<'a> {
     linux: Linux,
     policy: Option<&'a Path>,
     seen: Option<String>,
-    /// Why it could not be told whether the box is what holds; said once.
-    undecided: Option<String>,
+    /// What came of the last look; said when it changes, whatever the one that watches makes of it.
+    last: Option<Look>,
 }
 
 impl Keeper<'_> {
@@ -179,29 +203,32 @@ impl Keeper<'_> {
     }
 
     fn looked(&mut self, look: Look) {
-        match look {
+        let sentence = match &look {
+            Look::Nothing => return,
+            Look::Differs(0) => match self.last {
+                None | Some(Look::Differs(0)) => None,
+                Some(_) => Some("the box is again what holds".to_owned()),
+            },
             Look::Differs(differences) => {
-                self.undecided = None;
-                let _ = self.helper.end.say(&Tell::Drift { differences });
+                Some(format!("the box differs from what holds in {differences} places: see `segwall drift`"))
             }
-            Look::Undecided(why) if self.undecided.as_ref() != Some(&why) => {
-                out::complain(&format!("it cannot be told whether the box is what holds: {}\n", Escaped(&why)));
-                self.undecided = Some(why);
-            }
-            Look::Undecided(_) | Look::Nothing => {}
+            Look::Undecided(why) => Some(format!("it cannot be told whether the box is what holds: {}", Escaped(why))),
+        };
+        if let Some(sentence) = sentence.filter(|_| self.last.as_ref() != Some(&look)) {
+            out::complain(&format!("{sentence}\n"));
         }
+        if let Look::Differs(differences) = look {
+            let _ = self.helper.end.say(&Tell::Drift { differences });
+        }
+        self.last = Some(look);
     }
 }
 
 impl Helper {
     fn asked(self: &Arc<Self>, ask: Ask) {
         match ask {
-            Ask::Ready => {
-                sd_notify::notify(false, &[sd_notify::NotifyState::Ready]).ok();
-            }
-            Ask::Alive => {
-                sd_notify::notify(false, &[sd_notify::NotifyState::Watchdog]).ok();
-            }
+            Ask::Ready => self.ready.store(true, Ordering::Release),
+            Ask::Alive => self.alive.store(true, Ordering::Release),
             Ask::Run { number, words, input } => self.run(number, words, input),
             Ask::Quarantine { addr, because } => {
                 let allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,6 +7,7 @@ use segwall_core::policy::Policy;
 use segwall_host::apply::Store;
 use segwall_host::linux::Linux;
 use segwall_watch::Network;
+use segwall_watch::alert::Silence;
 use segwall_watch::daemon::Watched;
 use segwall_watch::notify::Receiver;
 
@@ -15,7 +16,7 @@ use crate::commands::watch::options;
 use crate::exit::{Answer, Failure};
 use crate::input::{DEFAULT_POLICY, Location};
 use crate::load::{self, Checked, Reading};
-use crate::router;
+use crate::{clock, router};
 
 /// A sound policy, and what it is called.
 pub struct Found {
@@ -54,6 +55,7 @@ pub fn watched(policy: &Policy, name: String) -> Watched {
         options,
         remote: policy.log.remote.clone(),
         receivers: policy.notify.iter().filter_map(Receiver::of).collect(),
+        silences: Silence::of(policy, &clock::timezone()),
         policy: name,
         quarantine_s: policy.alerts.quarantine_s,
     }

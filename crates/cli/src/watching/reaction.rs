@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use segwall_watch::network::{Network, Zone, is_nobody};
 use crate::out;
 use crate::text::Escaped;
 
-/// More hosts of one segment than this within an hour are no scanners but somebody who forges their addresses, or our mistake.
+/// More tries for one segment, whatever came of them, than this within an hour are no scanners but somebody who forges their addresses, or our mistake.
 const HOSTS_MAX: usize = 16;
 const HOUR: Duration = Duration::from_secs(3_600);
 /// This program, also after another one has taken its name.
@@ -26,7 +26,7 @@ const BECAUSE_MAX: usize = 500;
 
 /// Acts on alerts, without holding anybody up.
 #[derive(Debug, Default)]
-pub struct Reaction(Arc<Mutex<BTreeMap<Zone, Vec<Instant>>>>);
+pub struct Reaction(Mutex<BTreeMap<Zone, Vec<Instant>>>);
 
 /// The host an alert is about, where it is one that is acted on: one source, whose address lies in the
 /// segment that it came from. What comes by an interface that the policy does not name may have any address.
@@ -80,16 +80,9 @@ impl Reaction {
             return;
         }
         let because: String = because.chars().take(BECAUSE_MAX).collect();
-        let zones = Arc::clone(&self.0);
         let act = move || match quarantine(addr, seconds, &because) {
             Ok(()) => out::complain(&format!("{addr} is in quarantine for {seconds} s: {}\n", Escaped(&because))),
-            Err(why) => {
-                // Who is refused takes nobody's place.
-                if let Ok(mut zones) = zones.lock() {
-                    zones.entry(zone).or_default().pop();
-                }
-                out::complain(&format!("{addr} was not put into quarantine: {}\n", Escaped(&why)));
-            }
+            Err(why) => out::complain(&format!("{addr} was not put into quarantine: {}\n", Escaped(&why))),
         };
         if let Err(error) = thread::Builder::new().name("quarantine".to_owned()).spawn(act) {
             out::complain(&format!("{addr} was not put into quarantine: {error}\n"));

@@ -48,7 +48,7 @@ pub fn watch(
     let failed = |error: io::Error| Failure::Bug(format!("the process that watches cannot start: {error}"));
     let signals = Signals::of_watcher().map_err(failed)?;
     let kept = Arc::new(Kept {
-        end: End::new(socket),
+        end: End::new(socket).map_err(failed)?,
         inbox: Mutex::default(),
         waiting: Mutex::default(),
         numbers: AtomicU64::new(0),
@@ -124,10 +124,11 @@ impl Kept {
                     waits.map(|waits| waits.send(why));
                 }
                 Tell::Drift { differences } => inbox().differences = Some(differences),
-                Tell::Stop => break,
+                // What was asked for before is still answered.
+                Tell::Stop => stop.store(true, Ordering::Relaxed),
             }
         }
-        // Told, or nobody is there to tell.
+        // Nobody is there to tell.
         stop.store(true, Ordering::Relaxed);
     }
 }

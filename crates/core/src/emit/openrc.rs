@@ -126,10 +126,12 @@ fn service(daemon: &Daemon, file: &str) -> String {
     }
     text += "\ndepend() {\n    use logger\n    after net segwall\n}\n\nstart_pre() {\n";
     if let Some((dir, owner)) = daemon.state_dir {
+        // Others of ours pass through the directory of all.
+        let mode = if dir == STATE_DIR { "0755" } else { "0750" };
         if dir != STATE_DIR {
             let _ = writeln!(text, "    checkpath -d -m 0755 {STATE_DIR} || return 1");
         }
-        let _ = writeln!(text, "    checkpath -d -m 0750 -o {owner} {dir} || return 1");
+        let _ = writeln!(text, "    checkpath -d -m {mode} -o {owner} {dir} || return 1");
     }
     if let Some(path) = daemon.leases_file {
         let _ = writeln!(text, "    checkpath -f -m 0644 {path} || return 1");

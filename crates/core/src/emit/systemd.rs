@@ -121,8 +121,8 @@ StateDirectoryMode=0750
 ReadWritePaths=-/etc/segwall
 RuntimeDirectory=segwall
 RuntimeDirectoryPreserve=yes
-# The first two stay with the process that reads packets, as the user segwall; the others are for starting it.
-CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_READ_SEARCH CAP_KILL
+# The first stays with the process that reads packets, as the user segwall; the others are for starting and ending it.
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_READ_SEARCH CAP_KILL
 KillMode=mixed
 ",
         "RestrictNamespaces=yes

@@ -110,6 +110,7 @@ codes! {
     BAD_NOTIFY = "SW0609", "not one notifier";
     BAD_URL = "SW0610", "not a URL or mail address";
     NOTHING_TO_ACT_ON = "SW0611", "an answer to no alert";
+    BAD_SILENCE = "SW0612", "a silence of nothing that there is";
 
     // Warnings.
     NATIVE_VLAN = "SW0701", "untagged frames on a trunk";
@@ -121,4 +122,5 @@ codes! {
     DNS_WITHOUT_UPSTREAM = "SW0707", "a resolver that has nobody to ask";
     RESOLVER_UNREACHABLE = "SW0708", "a resolver that the segment may not reach";
     LEARNING = "SW0709", "a segment that learns";
+    SILENCE_OVER = "SW0710", "a silence that is over";
 }

@@ -40,6 +40,7 @@ pub(super) const TOP: Keys = Keys {
         "dhcp",
         "log",
         "alerts",
+        "silence",
         "notify",
         "expect",
     ],
@@ -136,5 +137,7 @@ pub(super) const LOG_DROPS: Keys = Keys::new("drops of [log]", &["limit"]);
 pub(super) const ALERTS: Keys = Keys::new("[alerts]", &["drops", "scans", "on_alert", "quarantine_for"]);
 
 pub(super) const ALERT_DROPS: Keys = Keys::new("drops of [alerts]", &["more_than", "within"]);
+
+pub(super) const SILENCE: Keys = Keys::new("a silence", &["kind", "from", "until", "comment"]);
 
 pub(super) const NOTIFY: Keys = Keys::new("a notify", &["email", "smtp", "webhook", "syslog", "command"]);

@@ -42,6 +42,8 @@ pub struct Policy {
     pub log: Log,
     /// When to raise an alarm.
     pub alerts: Alerts,
+    /// What nobody is told of.
+    pub silences: Vec<Silence>,
     /// Whom to tell.
     pub notify: Vec<Notify>,
 }
@@ -532,6 +534,17 @@ pub struct Alerts {
     pub scans: bool,
     /// Whoever in a segment scans is quarantined for so many seconds.
     pub quarantine_s: Option<u32>,
+}
+
+/// `[[silence]]`: of what nobody is told, nor is it acted on.
+#[derive(Debug, Clone)]
+pub struct Silence {
+    /// Words of [`super::ALERT_KINDS`]; none: of any kind.
+    pub kinds: Vec<&'static str>,
+    /// About whom; `None`: about anybody, and the box.
+    pub from: Option<Vec<End>>,
+    /// The last day.
+    pub until: Option<Date>,
 }
 
 /// `[[notify]]`: exactly one of these.

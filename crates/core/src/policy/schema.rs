@@ -192,6 +192,8 @@ struct File {
     dhcp: Option<DhcpTable>,
     log: Option<LogTable>,
     alerts: Option<AlertsTable>,
+    /// What nobody is told of
+    silence: Option<Vec<SilenceTable>>,
     /// Whom alerts go to
     notify: Option<Vec<NotifyTable>>,
     /// Claims that `segwall check` must prove
@@ -545,6 +547,33 @@ struct AlertDropsTable {
     within: Duration,
 }
 
+/// What nobody is told of, and what is not acted on: a kind of alert, what is about somebody, or both
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct SilenceTable {
+    /// Kinds of alerts, as `segwall alerts` lists them; `scan` and `drops` are all that begin so. Any kind unless said
+    kind: Option<OneOrList<AlertKind>>,
+    /// About these; about anybody and anything unless said
+    from: Option<OneOrList<End>>,
+    /// The last day; for good unless said
+    until: Option<Day>,
+    /// Why
+    comment: Option<String>,
+}
+
+/// What an alert is about
+struct AlertKind;
+
+impl JsonSchema for AlertKind {
+    fn schema_name() -> Cow<'static, str> {
+        "AlertKind".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": super::silences::ALERT_KINDS })
+    }
+}
+
 /// Whom alerts go to: exactly one of email, webhook, syslog, command
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -672,6 +701,7 @@ mod tests {
             ("LogDropsTable", &keys::LOG_DROPS),
             ("AlertsTable", &keys::ALERTS),
             ("AlertDropsTable", &keys::ALERT_DROPS),
+            ("SilenceTable", &keys::SILENCE),
             ("NotifyTable", &keys::NOTIFY),
         ];
         let described = |table: &Value| -> BTreeSet<String> {

@@ -72,6 +72,7 @@ pub fn random_policy(choose: &mut impl FnMut(u64) -> u64) -> Policy {
             }),
         },
         alerts: Alerts::default(),
+        silences: Vec::new(),
         notify: if dice.one_in(4) {
             vec![Notify::Webhook("https://198.51.100.7:8443/hook".to_owned())]
         } else {

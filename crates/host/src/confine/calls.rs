@@ -1,7 +1,7 @@
 //! The system calls of a process that watches; every other one is answered with EPERM, so that whoever takes it over can
-//! start no program, open no namespace, load no module and trace nobody.
+//! start no program, open no namespace, trace nobody and signal nobody else.
 //!
-//! Refused, not killed: a C library that tries a newer call first goes on with the older one.
+//! Refused, not killed: a list that lacks a call costs what the call was for, not the watch.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +66,6 @@ const ANYWHERE: &[i64] = &[
     libc::SYS_fchownat,
     libc::SYS_umask,
     libc::SYS_utimensat,
-    libc::SYS_fcntl,
     libc::SYS_flock,
     libc::SYS_dup,
     libc::SYS_dup3,
@@ -111,12 +110,10 @@ const ANYWHERE: &[i64] = &[
     libc::SYS_getresuid,
     libc::SYS_getresgid,
     libc::SYS_getrusage,
-    libc::SYS_prlimit64,
     libc::SYS_getrlimit,
     libc::SYS_sysinfo,
     libc::SYS_uname,
     libc::SYS_getrandom,
-    libc::SYS_prctl,
     libc::SYS_capget,
     libc::SYS_exit,
     libc::SYS_exit_group,
@@ -127,7 +124,6 @@ const ANYWHERE: &[i64] = &[
     libc::SYS_rt_sigtimedwait,
     libc::SYS_rt_sigpending,
     libc::SYS_sigaltstack,
-    libc::SYS_tgkill,
     libc::SYS_nanosleep,
     libc::SYS_clock_nanosleep,
     libc::SYS_clock_gettime,
@@ -140,7 +136,6 @@ const ANYWHERE: &[i64] = &[
     libc::SYS_epoll_ctl,
     libc::SYS_epoll_pwait,
     libc::SYS_epoll_pwait2,
-    libc::SYS_socketpair,
     libc::SYS_connect,
     libc::SYS_bind,
     libc::SYS_listen,
@@ -194,7 +189,7 @@ const HERE: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const HERE: &[i64] = &[];
 
-/// Sockets to the kernel, to this box and to others. Not among them: raw packets past the rules (packet(7)), tunnels, Bluetooth.
+/// Sockets to the kernel, to this box and to others. Not among them: packets past the rules (packet(7)), TIPC, Bluetooth.
 const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
 /// Questions about terminals and interfaces. Not among them: TIOCSTI, which types into somebody's terminal.
@@ -211,6 +206,12 @@ const IOCTLS: [u64; 9] = [
     0x8913,
 ];
 
+/// PR_SET_NAME, PR_GET_NAME, PR_SET_VMA (`linux/prctl.h`).
+const PRCTLS: [u64; 3] = [15, 16, 0x5356_4d41];
+
+/// F_SETOWN, F_SETSIG, F_SETOWN_EX (`asm-generic/fcntl.h`).
+const OWNERS: [u64; 3] = [8, 10, 15];
+
 /// Takes every other system call away from this thread and those it starts. False: not on this kind of machine.
 pub fn only_those_of_watching() -> Result<bool, CallsError> {
     let Ok(arch) = TargetArch::try_from(std::env::consts::ARCH) else { return Ok(false) };
@@ -225,6 +226,16 @@ pub fn only_those_of_watching() -> Result<bool, CallsError> {
         libc::SYS_socket,
         FAMILIES.iter().map(|family| equal(0, u64::from(family.unsigned_abs()))).collect::<Result<_, _>>()?,
     );
+    rules.insert(libc::SYS_socketpair, vec![equal(0, u64::from(libc::AF_UNIX.unsigned_abs()))?]);
+    // Names of threads and of memory. Not among them: to outlive who keeps us.
+    rules.insert(libc::SYS_prctl, PRCTLS.iter().map(|option| equal(0, *option)).collect::<Result<_, _>>()?);
+    // Signals to ourselves, as a panic sends them, and limits of our own.
+    rules.insert(libc::SYS_tgkill, vec![equal(0, u64::from(std::process::id()))?]);
+    rules.insert(libc::SYS_prlimit64, vec![equal(0, 0)?]);
+    // Not among what it may: to have a socket signal another process.
+    let no_owner: Vec<SeccompCondition> =
+        OWNERS.iter().map(|command| condition(1, SeccompCmpOp::Ne, *command)).collect::<Result<_, _>>()?;
+    rules.insert(libc::SYS_fcntl, vec![SeccompRule::new(no_owner)?]);
     rules.insert(libc::SYS_ioctl, IOCTLS.iter().map(|request| equal(1, *request)).collect::<Result<_, _>>()?);
     let only = SeccompFilter::new(rules, refuse(libc::EPERM), SeccompAction::Allow, arch)?;
     // In this order: behind the second no filter is taken any more.
@@ -251,5 +262,9 @@ fn equal(argument: u8, value: u64) -> Result<SeccompRule, seccompiler::BackendEr
 }
 
 fn rule(argument: u8, compare: SeccompCmpOp, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
-    SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Dword, compare, value)?])
+    SeccompRule::new(vec![condition(argument, compare, value)?])
+}
+
+fn condition(argument: u8, compare: SeccompCmpOp, value: u64) -> Result<SeccompCondition, seccompiler::BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, compare, value)
 }

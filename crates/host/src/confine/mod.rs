@@ -1,4 +1,4 @@
-//! Giving up what is not needed, for a process that reads what strangers send: another user, two capabilities, no way to
+//! Giving up what is not needed, for a process that reads what strangers send: another user, one capability, no way to
 //! gain any, and of files and system calls only those that watching takes.
 //!
 //! Sources: capabilities(7), `Documentation/userspace-api/landlock.rst` and `seccomp_filter.rst` of the kernel.
@@ -6,6 +6,8 @@
 mod calls;
 
 use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use caps::{CapSet, Capability, CapsHashSet};
@@ -13,21 +15,23 @@ use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, PathFdError, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
+use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::unistd::{Gid, Pid, Uid, fchownat, getppid, setgroups, setresgid, setresuid};
+use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::unistd::{Gid, Pid, Uid, fchown, fchownat, getppid, setgroups, setresgid, setresuid};
 use thiserror::Error;
 
 /// The newest Landlock whose rights are asked for; an older kernel gives those it has.
 const LANDLOCK: ABI = ABI::V6;
-/// What is kept: netlink's multicast groups and NFLOG need the first, large buffers too; packet logs of old kernels the second.
-const KEPT: [Capability; 2] = [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
+/// What is kept: netlink's multicast groups, NFLOG and large buffers need it.
+const KEPT: [Capability; 1] = [Capability::CAP_NET_ADMIN];
 /// What may be read: names, certificates, the time zone, libraries that look names up, the kernel's own figures.
-const READ: [&str; 8] = ["/etc", "/usr", "/lib", "/lib64", "/run", "/proc", "/sys", "/dev"];
-/// Files below a directory that are handed over; more there than ours are not.
-const FILES_MAX: usize = 65_536;
+const READ: [&str; 8] = ["/etc", "/usr", "/lib", "/lib64", "/run", "/proc", "/sys", "/dev/urandom"];
+/// Directories in directories that are handed over; ours are not deeper.
+const DEPTH_MAX: u32 = 4;
 
 /// Somebody who processes run as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,27 +99,49 @@ impl User {
         Some(Self { uid: Uid::from_raw(number(2)?), gid: Gid::from_raw(number(3)?) })
     }
 
-    /// Gives them a directory and what is in it, as far as it lies in it: links are not followed, and of a file that has a
-    /// second name somewhere else nobody becomes the owner.
+    /// Whether something is theirs already.
+    #[must_use]
+    pub fn owns(self, path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|about| std::os::unix::fs::MetadataExt::uid(&about) == self.uid.as_raw())
+    }
+
+    /// Gives them a directory and what is in it, as far as it is root's or theirs. Links are not followed, a file with a second
+    /// name is left alone, and what is looked at is what is given, whoever moves names about meanwhile.
     ///
     /// # Errors
-    /// When the kernel refuses.
-    pub fn own(self, dir: &Path) -> std::io::Result<()> {
-        let mut rest = vec![dir.to_owned()];
-        let mut seen = 0;
-        while let Some(path) = rest.pop() {
-            let about = fs::symlink_metadata(&path)?;
-            let (kind, links) = (about.file_type(), std::os::unix::fs::MetadataExt::nlink(&about));
-            if kind.is_symlink() || (!kind.is_dir() && links > 1) {
+    /// When it is no directory, somebody else's, or the kernel refuses.
+    pub fn own(self, dir: &Path) -> io::Result<()> {
+        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let open = open(dir, OFlag::O_RDONLY | flags, Mode::empty()).map_err(|error| match error {
+            Errno::ELOOP | Errno::ENOTDIR => io::Error::other("it is no directory but a link or a file"),
+            error => error.into(),
+        })?;
+        self.own_open(open, DEPTH_MAX)
+    }
+
+    fn own_open(self, dir: OwnedFd, depth: u32) -> io::Result<()> {
+        let about = fstat(&dir)?;
+        if about.st_uid != 0 && about.st_uid != self.uid.as_raw() {
+            return Err(io::Error::other(format!("it belongs to the user with number {}", about.st_uid)));
+        }
+        fchown(&dir, Some(self.uid), Some(self.gid))?;
+        let mut listed = Dir::from_fd(dir.try_clone()?)?;
+        for entry in listed.iter() {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name == c"." || name == c".." {
                 continue;
             }
-            seen += 1;
-            if seen > FILES_MAX {
-                return Err(std::io::Error::other(format!("{} holds more than {FILES_MAX} files", dir.display())));
-            }
-            fchownat(AT_FDCWD, &path, Some(self.uid), Some(self.gid), AtFlags::AT_SYMLINK_NOFOLLOW)?;
-            if kind.is_dir() {
-                rest.extend(fs::read_dir(&path)?.filter_map(|entry| Some(entry.ok()?.path())));
+            // A handle that reads nothing and follows no link: what is looked at is what is given.
+            let handle = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            let Ok(file) = openat(&dir, name, handle, Mode::empty()) else { continue };
+            let about = fstat(&file)?;
+            let kind = SFlag::from_bits_truncate(about.st_mode & SFlag::S_IFMT.bits());
+            if kind == SFlag::S_IFDIR && depth > 0 {
+                let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+                self.own_open(openat(&dir, name, flags, Mode::empty())?, depth - 1)?;
+            } else if kind == SFlag::S_IFREG && about.st_nlink == 1 && about.st_uid == 0 {
+                fchownat(&file, c"", Some(self.uid), Some(self.gid), AtFlags::AT_EMPTY_PATH)?;
             }
         }
         Ok(())

@@ -4,48 +4,18 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::draft::{Draft, Port};
-use super::{Alert, Evidence, Kind, Phase, Severity, Subject, words};
+use super::{Alert, Evidence, Kind, Phase, Severity, Silence, Subject, words};
 use crate::event::At;
 use crate::network::Network;
 
 /// Episodes of one kind that are open at once; a flood of one kind hides no other.
 pub const OPEN_OF_KIND_MAX: usize = 64;
-/// Silences that are kept.
-pub const SILENCES_MAX: usize = 1_024;
-
-/// What shall not be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Silence {
-    /// Of this kind; `None`: of any.
-    pub kind: Option<Kind>,
-    /// About this address; `None`: about any.
-    pub source: Option<IpAddr>,
-    /// Until then.
-    pub until: At,
-}
 
 impl Ticket {
     /// Of what kind the episode is.
     #[must_use]
     pub fn kind(self) -> Kind {
         self.kind
-    }
-}
-
-impl Silence {
-    fn covers(&self, kind: Kind, subject: Subject, at: At) -> bool {
-        let about = match subject {
-            Subject::Addr(addr) => Some(addr),
-            Subject::Many(_)
-            | Subject::Card(..)
-            | Subject::Pair(..)
-            | Subject::Zone(_)
-            | Subject::Iface(_)
-            | Subject::Box => None,
-        };
-        at < self.until
-            && self.kind.is_none_or(|of| of == kind)
-            && self.source.is_none_or(|source| about == Some(source))
     }
 }
 
@@ -82,14 +52,9 @@ pub struct Book {
 }
 
 impl Book {
-    /// Keeps something from being told. False: there are too many silences already.
-    pub fn silence(&mut self, silence: Silence, at: At) -> bool {
-        self.silences.retain(|known| known.until > at);
-        if self.silences.len() >= SILENCES_MAX {
-            return false;
-        }
-        self.silences.push(silence);
-        true
+    /// Of this nobody is told from now on, of all else again. What was told goes on being told until it is over.
+    pub fn silence(&mut self, silences: Vec<Silence>) {
+        self.silences = silences;
     }
 
     /// How many episodes are open.
@@ -124,7 +89,7 @@ impl Book {
         }
         *of_kind += 1;
         self.ids += 1;
-        let silenced = self.silences.iter().any(|silence| silence.covers(draft.kind, draft.subject, at));
+        let silenced = self.silences.iter().any(|silence| silence.covers(network, draft.kind, draft.subject, at));
         self.silenced += u64::from(silenced);
         let open = Open { id: self.ids, told_at: draft.count, draft, last: at, silenced };
         if !silenced {
@@ -219,7 +184,7 @@ impl Book {
     /// What is open, as it stands.
     #[must_use]
     pub fn standing(&self, network: &Network, at: At) -> Vec<Alert> {
-        self.open.values().map(|open| alert(network, open, Phase::Update, at)).collect()
+        self.open.values().filter(|open| !open.silenced).map(|open| alert(network, open, Phase::Update, at)).collect()
     }
 
     fn one_less(&mut self, class: Class) {
@@ -276,20 +241,6 @@ mod tests {
         assert_eq!(book.tick(&network, At::of_s(1_899), &mut told), [(Kind::ScanVertical, subject)]);
         assert_eq!(told.last().unwrap().phase, Phase::Closed);
         assert!(book.is_empty() && told.iter().all(|alert| alert.id == 1));
-    }
-
-    #[test]
-    fn a_silence_is_for_its_source_and_time() {
-        let (mut book, network, mut told) = (Book::default(), Network::unknown(), Vec::new());
-        let addr = |n: u8| IpAddr::from([10, 0, 0, n]);
-        let raise = |book: &mut Book, n, at, told: &mut Vec<Alert>| {
-            book.raise(&network, at, Draft::new(Kind::ScanVertical, Subject::Addr(addr(n)), at), told);
-        };
-        book.silence(Silence { kind: None, source: Some(addr(1)), until: At(10) }, At(0));
-        raise(&mut book, 1, At(9), &mut told);
-        assert!(told.is_empty() && book.silenced == 1);
-        raise(&mut book, 2, At(9), &mut told);
-        assert_eq!(told.len(), 1);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod book;
 mod draft;
+mod silence;
 mod words;
 
 use std::net::IpAddr;
@@ -9,8 +10,9 @@ use std::net::IpAddr;
 use crate::event::{At, Iface, Mac, Packet};
 use crate::network::Zone;
 
-pub use book::{Book, OPEN_OF_KIND_MAX, Silence, Ticket};
+pub use book::{Book, OPEN_OF_KIND_MAX, Ticket};
 pub use draft::Draft;
+pub use silence::Silence;
 
 /// What an alert is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub uncounted: u64,
     /// Open alerts by kind.
     pub open: BTreeMap<Kind, u64>,
+    /// Alerts that a silence kept from being told.
+    pub silenced: u64,
     /// What was lost at limits.
     pub lost: Lost,
     /// Lines of logs that never reached the disk.
@@ -65,7 +67,8 @@ pub struct Snapshot {
 #[must_use]
 pub fn page(snapshot: &Snapshot) -> String {
     let mut text = Text::default();
-    let Snapshot { info, totals, carried, uncounted, open, lost, lines_lost, told, remote, store, network } = snapshot;
+    let Snapshot { info, totals, carried, uncounted, open, silenced, lost, lines_lost, told, remote, store, network } =
+        snapshot;
     text.metric("segwall_build_info", "gauge", "Segwall's version.");
     text.sample("segwall_build_info", &[("version", &info.version)], 1);
     text.metric("segwall_policy_info", "gauge", "The policy that is watched.");
@@ -76,7 +79,7 @@ pub fn page(snapshot: &Snapshot) -> String {
     refused(&mut text, totals, network);
     connections(&mut text, totals, network);
     traffic(&mut text, carried, network);
-    alerts(&mut text, totals, open);
+    alerts(&mut text, totals, open, *silenced);
     losses(&mut text, totals, lost, *lines_lost, *uncounted);
     receivers(&mut text, told);
     if let Some(numbers) = remote {
@@ -190,7 +193,7 @@ fn traffic(text: &mut Text, carried: &BTreeMap<(Zone, Zone), Carried>, network: 
     }
 }
 
-fn alerts(text: &mut Text, totals: &Totals, open: &BTreeMap<Kind, u64>) {
+fn alerts(text: &mut Text, totals: &Totals, open: &BTreeMap<Kind, u64>, silenced: u64) {
     text.metric("segwall_alerts_total", "counter", "Alerts that began, by kind.");
     for kind in Kind::ALL {
         text.sample("segwall_alerts_total", &[("kind", kind.word())], totals.alerts.get(&kind).copied().unwrap_or(0));
@@ -199,6 +202,8 @@ fn alerts(text: &mut Text, totals: &Totals, open: &BTreeMap<Kind, u64>) {
     for kind in Kind::ALL {
         text.sample("segwall_alerts_open", &[("kind", kind.word())], open.get(&kind).copied().unwrap_or(0));
     }
+    let help = "Alerts that nobody was told of, because the policy has a silence.";
+    text.single("segwall_alerts_silenced_total", "counter", help, silenced);
 }
 
 fn losses(text: &mut Text, totals: &Totals, lost: &Lost, lines_lost: u64, uncounted: u64) {

@@ -38,12 +38,9 @@ impl Alone {
 /// # Errors
 /// When a source fails for good.
 pub fn alone(watched: &Watched, live: &mut Live, each: &mut dyn FnMut(View) -> bool) -> Result<(), LiveError> {
-    let mut alone = Alone {
-        state: State::new(watched.network.clone(), watched.options),
-        totals: Totals::default(),
-        traffic: Traffic::default(),
-        board: Board::default(),
-    };
+    let mut state = State::new(watched.network.clone(), watched.options);
+    state.silence(watched.silences.clone());
+    let mut alone = Alone { state, totals: Totals::default(), traffic: Traffic::default(), board: Board::default() };
     live.seen(true);
     alone.board.seen(true);
     live.begin(&mut |at, event| alone.event(at, &event))?;

@@ -1,11 +1,11 @@
 //! The detectors beside scans: each tells what it is for, and not what comes close.
 
 use segwall_packetset::proto;
-use segwall_watch::alert::{Kind, Phase, Silence};
+use segwall_watch::alert::{Phase, Silence};
 use segwall_watch::event::{Counted, Iface, Reading, Reason, Source};
 use segwall_watch::{Alert, Event, Network, Options, State};
 
-use super::net::{BOX, GUEST, OFFICE, SERVERS, Traffic, WAN, Way, at_ms, because, ip, opened, state, syn, udp};
+use super::net::{BOX, GUEST, OFFICE, SERVERS, Traffic, WAN, Way, at_ms, because, ip, opened, policy, state, syn, udp};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 86_400_000;
@@ -184,8 +184,8 @@ fn the_box_itself() {
 #[test]
 fn a_silence_keeps_quiet_about_its_source_only() {
     let mut state = state();
-    let silence = |kind, source| Silence { kind, source, until: at_ms(DAY) };
-    assert!(state.silence(silence(Some(Kind::ScanVertical), Some(ip("192.168.30.5")))));
+    let policy = policy("[[silence]]\nkind = \"scan\"\nfrom = \"guest/192.168.30.5\"\n");
+    state.silence(Silence::of(&policy, &jiff::tz::TimeZone::UTC));
     let mut traffic = Traffic::default();
     for port in 0..30u16 {
         for src in ["192.168.30.5", "192.168.30.6"] {
@@ -193,6 +193,7 @@ fn a_silence_keeps_quiet_about_its_source_only() {
         }
     }
     assert_eq!(opened(&traffic.run(&mut state)), ["scan-vertical 192.168.30.6"]);
+    assert_eq!((state.silenced(), state.standing().len()), (1, 1));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use segwall_core::policy::{Context, load};
+use segwall_core::policy::{Context, Policy, load};
 use segwall_core::source::Source;
 use segwall_packetset::{Header, TcpFlags, proto};
 use segwall_watch::event::{Answer, Connection, Iface, Packet, Reason, Tuple, Verdict, Volume};
@@ -49,10 +49,15 @@ pub fn state() -> State {
 }
 
 pub fn network() -> Network {
-    let source = Source::new("t.toml", POLICY);
+    Network::of(&policy(""))
+}
+
+/// The network's policy, and more.
+pub fn policy(more: &str) -> Policy {
+    let source = Source::new("t.toml", format!("{POLICY}{more}"));
     let context = Context { today: jiff::civil::date(2026, 11, 26), timezone: jiff::tz::TimeZone::UTC };
     let loaded = load(&source, &context);
-    Network::of(&loaded.policy.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics)))
+    loaded.policy.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics))
 }
 
 pub fn ip(text: &str) -> IpAddr {

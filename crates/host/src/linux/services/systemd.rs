@@ -11,14 +11,15 @@ const UNITS: &str = "/etc/systemd/system/";
 /// systemd, and whether it knows our files.
 #[derive(Debug)]
 pub struct Systemd {
-    /// A unit's file may have changed since it last read them.
+    /// We changed a unit's file since it last read them.
     stale: bool,
+    /// Whoever finds an interrupted apply does not know what it told systemd. Who only looks lets that be.
+    unknown: bool,
 }
 
 impl Default for Systemd {
-    /// Whoever finds an interrupted apply does not know what it told systemd.
     fn default() -> Self {
-        Self { stale: true }
+        Self { stale: false, unknown: true }
     }
 }
 
@@ -27,16 +28,16 @@ impl Systemd {
         self.stale |= path.starts_with(UNITS);
     }
 
-    fn refresh(&mut self) -> Result<(), HostError> {
-        if self.stale {
+    fn refresh(&mut self, is_wanted: bool) -> Result<(), HostError> {
+        if is_wanted {
             run::must("let systemd read its units again", "systemctl", &["daemon-reload"], CHANGE)?;
-            self.stale = false;
+            (self.stale, self.unknown) = (false, false);
         }
         Ok(())
     }
 
     pub(super) fn state(&mut self, name: &str) -> Result<ServiceState, HostError> {
-        self.refresh()?;
+        self.refresh(self.stale)?;
         let unit = unit(name);
         let args = ["show", "--property=LoadState,UnitFileState,ActiveState", &unit];
         let ran = run::run("systemctl", &args, ANSWER, Overdue::Kill)?;
@@ -48,6 +49,7 @@ impl Systemd {
     }
 
     pub(super) fn enable(&mut self, name: &str, enabled: bool) -> Result<(), HostError> {
+        self.refresh(self.stale || self.unknown)?;
         let (verb, doing) = if enabled {
             ("enable", format!("start {name} at boot"))
         } else {
@@ -57,11 +59,13 @@ impl Systemd {
     }
 
     pub(super) fn run(&mut self, name: &str, running: bool) -> Result<(), HostError> {
+        self.refresh(self.stale || self.unknown)?;
         let verb = if running { "start" } else { "stop" };
         run::must(&format!("{verb} the service {name}"), "systemctl", &[verb, &unit(name)], CHANGE)
     }
 
     pub(super) fn renew(&mut self, name: &str, anew: bool) -> Result<(), HostError> {
+        self.refresh(self.stale || self.unknown)?;
         let verb = if anew { "restart" } else { "reload-or-restart" };
         run::must(&format!("{verb} the service {name}"), "systemctl", &[verb, &unit(name)], CHANGE)
     }
