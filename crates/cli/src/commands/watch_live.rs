@@ -14,7 +14,7 @@ use super::watch_json::AlertLine;
 use crate::amount::{Bytes, Span};
 use crate::args::Format;
 use crate::exit::{Answer, Failure};
-use crate::{out, router, watching};
+use crate::{out, watching};
 
 /// Where `segwall top` looks on, below the state directory.
 pub const VIEW_SOCKET: &str = "view.sock";
@@ -95,14 +95,17 @@ pub fn run(args: LiveArgs, policy: Option<PathBuf>, format: Format) -> Result<An
             shape: |alert| serde_json::to_value(AlertLine::from(alert)).expect("an alert is plain data"),
         });
     }
-    router::open()?;
-    for dir in &dirs {
-        give(dir, user)?;
-    }
-    if user.is_none() {
-        out::complain("packets are read as root, without most of root's rights: there is no user for it, see --user\n");
-    }
-    watching::keep(policy.as_deref(), args.drift_every.duration())
+    // Not before there is a policy to watch by: nobody wants the directories of a watch that never began.
+    let prepare = || {
+        dirs.iter().try_for_each(|dir| give(dir, user))?;
+        if user.is_none() {
+            out::complain(
+                "packets are read as root, without most of root's rights: there is no user for it, see --user\n",
+            );
+        }
+        Ok(())
+    };
+    watching::keep(policy.as_deref(), args.drift_every.duration(), prepare)
 }
 
 impl LiveArgs {

@@ -69,13 +69,18 @@ struct Helper {
 }
 
 /// Keeps a process that watches, by the policy that is named or the one that holds, until it ends. The box is compared with
-/// what holds so often.
-pub fn keep(policy: Option<&Path>, drift: Duration) -> Result<Answer, Failure> {
+/// what holds so often; `prepare` makes what it writes to.
+pub fn keep(
+    policy: Option<&Path>,
+    drift: Duration,
+    prepare: impl FnOnce() -> Result<(), Failure>,
+) -> Result<Answer, Failure> {
     let mut linux = router::open()?;
     let found = match find(&mut linux, policy)? {
         Ok(found) => found,
         Err(answer) => return Ok(answer),
     };
+    prepare()?;
     let failed = |doing: &'static str| move |error: io::Error| Failure::Refused(format!("cannot {doing}: {error}"));
     let signals = Signals::of_keeper().map_err(failed("catch signals"))?;
     let (ours, theirs) = UnixStream::pair().map_err(failed("make a pair of sockets"))?;
