@@ -78,21 +78,28 @@ pub fn run(args: LiveArgs, policy: Option<PathBuf>, format: Format) -> Result<An
     let store = args.store();
     let mut dirs = vec![args.log_dir.clone(), args.state_dir.clone()];
     dirs.extend(store.as_ref().map(|store| store.dir.clone()));
+    // What lies in another one is its owner's to make: in a directory of theirs root without all of root's rights makes nothing.
+    let (inner, dirs): (Vec<_>, Vec<_>) =
+        dirs.iter().partition(|dir| dirs.iter().any(|other| dir != &other && dir.starts_with(other)));
     if args.kept {
-        let written: Vec<&Path> = dirs.iter().map(PathBuf::as_path).collect();
-        return watching::watch(user, &written, format, |watched, runs| Setup {
-            watched,
-            logs: Some(args.log_dir.clone()),
-            style: match args.log_style {
-                LogStyle::Json => Style::Json,
-                LogStyle::Classic => Style::Classic,
-            },
-            view: Some(args.state_dir.join(VIEW_SOCKET)),
-            outboxes: Some(args.state_dir.clone()),
-            store,
-            metrics: args.metrics,
-            runs,
-            shape: |alert| serde_json::to_value(AlertLine::from(alert)).expect("an alert is plain data"),
+        let written: Vec<&Path> = dirs.iter().map(|dir| dir.as_path()).collect();
+        return watching::watch(user, &written, format, |watched, runs| {
+            // One that cannot be made is told of by who writes to it.
+            inner.iter().for_each(|dir| drop(make(dir)));
+            Setup {
+                watched,
+                logs: Some(args.log_dir.clone()),
+                style: match args.log_style {
+                    LogStyle::Json => Style::Json,
+                    LogStyle::Classic => Style::Classic,
+                },
+                view: Some(args.state_dir.join(VIEW_SOCKET)),
+                outboxes: Some(args.state_dir.clone()),
+                store,
+                metrics: args.metrics,
+                runs,
+                shape: |alert| serde_json::to_value(AlertLine::from(alert)).expect("an alert is plain data"),
+            }
         });
     }
     // Not before there is a policy to watch by: nobody wants the directories of a watch that never began.
