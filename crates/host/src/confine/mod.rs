@@ -21,7 +21,7 @@ use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, SFlag, fstat};
-use nix::unistd::{Gid, Pid, Uid, fchown, fchownat, getppid, setgroups, setresgid, setresuid};
+use nix::unistd::{self, Gid, Pid, Uid, fchown, fchownat, getppid, setgroups, setresgid, setresuid};
 use thiserror::Error;
 
 /// The newest Landlock whose rights are asked for; an older kernel gives those it has.
@@ -84,19 +84,11 @@ pub enum ConfineError {
 }
 
 impl User {
-    /// By the name in `/etc/passwd`. `None`: there is none.
+    /// By their name. `None`: there is none.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let text = fs::read_to_string("/etc/passwd").ok()?;
-        Self::among(&text, name)
-    }
-
-    /// In the format of passwd(5).
-    fn among(text: &str, name: &str) -> Option<Self> {
-        let line =
-            text.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|line| line.first() == Some(&name))?;
-        let number = |at: usize| line.get(at)?.parse().ok();
-        Some(Self { uid: Uid::from_raw(number(2)?), gid: Gid::from_raw(number(3)?) })
+        let found = unistd::User::from_name(name).ok()??;
+        Some(Self { uid: found.uid, gid: found.gid })
     }
 
     /// Whether something is theirs already.
@@ -211,18 +203,4 @@ fn files(written: &[&Path]) -> Result<RulesetStatus, ConfineError> {
         rules = rules.add_rule(PathBeneath::new(open(path)?, write))?;
     }
     Ok(rules.restrict_self()?.ruleset)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn users_are_found_by_their_whole_name() {
-        let text = "root:x:0:0:root:/root:/bin/sh\nsegwall2:x:7:8::/:/bin/false\nsegwall:x:101:102:segwall:/:/sbin/nologin\nbad:x:y\n";
-        let user = User::among(text, "segwall").unwrap();
-        assert_eq!((user.uid.as_raw(), user.gid.as_raw()), (101, 102));
-        assert_eq!(User::among(text, "seg"), None);
-        assert_eq!(User::among(text, "bad"), None);
-    }
 }
