@@ -1,6 +1,5 @@
 //! A box and a collector, each in a namespace, with a wire between them; lines to send, and a look at what arrived.
 
-use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -37,13 +36,27 @@ pub struct World {
     pub dir: tempfile::TempDir,
 }
 
-/// Whether the collector's host answers; that nobody listens at this port.
-fn is_answered() -> bool {
-    let socket = UdpSocket::bind((BOX, 0)).unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    socket.connect((COLLECTOR, 9)).unwrap();
-    socket.send(b"there?").is_ok()
-        && socket.recv(&mut [0; 8]).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+/// Waits until a datagram comes through, which takes an answer to ARP too. One that nobody listens for would be answered by
+/// the kernel, but of those answers it gives six, and then one a second: a test that waits for one found none left.
+fn wait_for_wire(gateway: &Netns, collector: &Netns) {
+    const DISCARD: u16 = 9;
+    let listening = collector.run(|| UdpSocket::bind((COLLECTOR, DISCARD))).unwrap().unwrap();
+    listening.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let sending = gateway.run(|| UdpSocket::bind((BOX, 0))).unwrap().unwrap();
+    // The kernel notices that the wire is up when it has time, up to a second later; until then it swallows everything, or
+    // keeps it for later: the last one is behind all of those.
+    let mut sent: u8 = 0;
+    wait_for("the wire", Duration::from_secs(20), || {
+        sent = sent.wrapping_add(1);
+        let mut came = [0];
+        let _ = sending.send_to(&[sent], (COLLECTOR, DISCARD));
+        while listening.recv(&mut came).is_ok() {
+            if came == [sent] {
+                return true;
+            }
+        }
+        false
+    });
 }
 
 impl World {
@@ -63,8 +76,7 @@ impl World {
             let address = Change::Address { link: wire, addr: IpAddr::V4(addr), prefix_len: 24 };
             rtnl.apply(&[address, Change::Up(lo), Change::Up(wire)]).unwrap();
         }
-        // The kernel notices that the wire is up when it has time, up to a second later; until then it swallows everything.
-        wait_for("the wire", Duration::from_secs(20), || gateway.run(is_answered).unwrap());
+        wait_for_wire(&gateway, &collector);
         Self { gateway, collector, dir: tempfile::tempdir().unwrap() }
     }
 
