@@ -77,12 +77,17 @@ fn what_is_said_is_true_and_as_its_schema_says() {
 }
 
 fn check(command: &str, text: &str) {
+    let json = valid(command, text);
+    assert_eq!(json["command"], command);
+}
+
+fn valid(command: &str, text: &str) -> serde_json::Value {
     let schema = serde_json::from_str(&stdout(&run(&["schema", "--output", command]))).expect("JSON");
     let json: serde_json::Value = serde_json::from_str(text).expect("JSON");
     let faults: Vec<String> =
         jsonschema::validator_for(&schema).expect("a schema").iter_errors(&json).map(|e| e.to_string()).collect();
     assert_eq!(faults, Vec::<String>::new(), "segwall {command}");
-    assert_eq!(json["command"], command);
+    json
 }
 
 #[test]
@@ -125,6 +130,35 @@ fn in_turn(dir: &Path, script: &str) -> String {
     command.env("S", env!("CARGO_BIN_EXE_segwall")).env("BOX", dir).env("TZ", "UTC").env("NO_COLOR", "1");
     let output = command.output().expect("unshare is part of every Linux");
     stdout(&output)
+}
+
+#[test]
+fn leases_are_followed() {
+    let Some(dir) = the_box() else { return };
+    // Each step waits until the one before was seen.
+    let said = in_turn(
+        dir.path(),
+        "set +e
+         file=/var/lib/segwall/dnsmasq.leases
+         $S leases --follow --format json >/run/said 2>&1 &
+         told() { for _ in $(seq 100); do [ $(grep -c . /run/said) -ge $1 ] && return; sleep 0.1; done; echo late; }
+         told 2
+         echo '0 52:54:00:12:34:56 192.0.2.101 desktop *' >$file.new; mv $file.new $file
+         told 4
+         echo '0 52:54:00:00:00:99 192.0.2.103 * *' >>$file
+         told 5
+         kill $!
+         cat /run/said",
+    );
+    let lines: Vec<serde_json::Value> = said.lines().map(|line| valid("leases-follow", line)).collect();
+    let told: Vec<String> = lines
+        .iter()
+        .map(|line| format!("{} {}", line["change"].as_str().unwrap(), line["address"].as_str().unwrap()))
+        .collect();
+    let expected =
+        ["held 192.0.2.101", "held 192.0.2.102", "renewed 192.0.2.101", "released 192.0.2.102", "given 192.0.2.103"];
+    assert_eq!(told, expected, "{said}");
+    assert_eq!((lines[2]["name"].as_str(), lines[4]["segment"].as_str()), (Some("desktop"), Some("guest")));
 }
 
 #[test]

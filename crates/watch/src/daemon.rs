@@ -11,14 +11,14 @@ use segwall_core::policy::RemoteLog;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::alert::{Alert, Phase, Severity, Silence};
+use crate::alert::{Alert, Silence};
 use crate::event::{At, Event};
 use crate::forward::StartError;
 use crate::journal::{self, Limits, LogFile};
 use crate::live::{Live, LiveError, now};
 use crate::metrics::{Info, Pages, Server, Snapshot, Told, page};
 use crate::network::Network;
-use crate::notify::{Notice, Receiver, Runs, Urgency, Worker};
+use crate::notify::{Notice, Receiver, Runs, Worker};
 use crate::remote::Remote;
 use crate::state::{Options, State};
 use crate::store::{self, AlertRow, Store};
@@ -266,7 +266,7 @@ impl Daemon<'_> {
         if let Some(store) = &self.store {
             store.alert(AlertRow::of(alert, json.to_string()));
         }
-        let notice = notice(alert, json);
+        let notice = Notice::of(alert, json);
         self.workers.iter().for_each(|worker| worker.tell(notice.clone()));
         self.outside.told(alert);
     }
@@ -371,28 +371,4 @@ impl Daemon<'_> {
             network: self.state.network().clone(),
         }
     }
-}
-
-/// An alert for people.
-fn notice(alert: &Alert, json: Value) -> Notice {
-    let urgency = match alert.severity {
-        Severity::Notice => Urgency::Notice,
-        Severity::Warning => Urgency::Warning,
-        Severity::Critical => Urgency::Critical,
-    };
-    let state = match alert.phase {
-        Phase::Open => "",
-        Phase::Update => "goes on: ",
-        Phase::Closed => "is over: ",
-    };
-    let mut text =
-        format!("{}\n\nfirst {}, last {}, counted {}\n", alert.summary, alert.first, alert.last, alert.count);
-    for (word, list) in
-        [("targets", alert.targets.iter().map(ToString::to_string).collect::<Vec<_>>()), ("ports", alert.ports.clone())]
-    {
-        if !list.is_empty() {
-            text.push_str(&format!("{word}: {}\n", list.join(", ")));
-        }
-    }
-    Notice { urgency, title: format!("segwall: {state}{}", alert.summary), text, json }
 }

@@ -3,8 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
+use segwall_core::leases::{Vendors, is_random};
 use segwall_core::policy::{Policy, SegmentId};
+use segwall_core::ruleset::Ruleset;
 use segwall_packetset::{AddrRange, Family, mask_address};
 
 use crate::event::{Connection, Iface, Mac, Packet};
@@ -50,6 +53,8 @@ pub struct Network {
     hosts: BTreeMap<IpAddr, String>,
     cards: BTreeSet<Mac>,
     ssh_port: u16,
+    rules: Option<Arc<Ruleset>>,
+    makers: Arc<Vendors>,
 }
 
 /// Where SSH is unless a policy says else.
@@ -91,6 +96,28 @@ impl Network {
             network.cards.extend(host.mac);
         }
         network
+    }
+
+    /// With what the policy's rules come to: alerts name the line that decided.
+    #[must_use]
+    pub fn with_rules(self, rules: Arc<Ruleset>) -> Self {
+        Self { rules: Some(rules), ..self }
+    }
+
+    /// With who makes which cards.
+    #[must_use]
+    pub fn with_makers(self, makers: Arc<Vendors>) -> Self {
+        Self { makers, ..self }
+    }
+
+    /// Who made a card, in words; `None`: the list of makers is not there, or does not name it.
+    #[must_use]
+    pub fn maker(&self, mac: Mac) -> Option<&str> {
+        if is_random(mac) { Some("an address that its host made up") } else { self.makers.of(mac) }
+    }
+
+    pub(crate) fn rules(&self) -> Option<&Ruleset> {
+        self.rules.as_deref()
     }
 
     fn add_range(&mut self, range: AddrRange, id: SegmentId) {
@@ -167,6 +194,19 @@ impl Network {
     #[must_use]
     pub fn names_iface(&self, iface: Iface) -> bool {
         self.by_iface.contains_key(&iface)
+    }
+
+    /// The interface that leads to a zone, as packets name it. `None`: that is not known.
+    #[must_use]
+    pub fn iface(&self, zone: Zone) -> Option<Iface> {
+        match zone {
+            Zone::Gateway => Some(Iface::NONE),
+            Zone::Interface(iface) => Some(iface),
+            Zone::Segment(_) | Zone::Internet => {
+                self.by_iface.iter().find(|(_, behind)| **behind == zone).map(|(iface, _)| *iface)
+            }
+            Zone::Unknown => None,
+        }
     }
 
     /// The zone of an address. Without a policy none is known.

@@ -1,6 +1,6 @@
 //! The fold: an event in, alerts out.
 
-use crate::alert::{Alert, Book, Kind, Silence};
+use crate::alert::{Alert, Book, Evidence, Kind, Silence};
 use crate::detect::{
     Around, Devices, Dhcp, Health, Management, NewPairs, Peers, Scans, Spikes, Threshold, UplinkSpoofs,
 };
@@ -177,7 +177,8 @@ impl State {
         match packet.verdict {
             Verdict::Accepted => {
                 self.peers.accepted(packet);
-                self.pairs.accepted(&mut around, began, ends, Some(packet));
+                let evidence = Evidence::of(around.at, *packet);
+                self.pairs.accepted(&mut around, began, ends, Some(evidence));
             }
             Verdict::Noted | Verdict::Refused(Reason::Broadcast) => {}
             // What everybody on the link was sent counts for nothing, also where rules have no word for it.
@@ -198,7 +199,8 @@ impl State {
         self.peers.saw(connection);
         let began = self.began.unwrap_or(self.now);
         let mut around = Around { network: &self.network, at: self.now, book: &mut self.book, told };
-        self.pairs.accepted(&mut around, began, ends, None);
+        let evidence = Evidence::opening(around.at, around.network, connection);
+        self.pairs.accepted(&mut around, began, ends, evidence);
     }
 
     fn ended(&mut self, connection: &Connection, told: &mut Vec<Alert>) {

@@ -77,12 +77,18 @@ fn line(value: &Value) -> String {
         _ => "",
     };
     let id = value.get("id").and_then(Value::as_u64).unwrap_or(0);
-    format!(
+    let mut line = format!(
         "{QUIET}{}{QUIET:#} {style}{}{style:#} #{id} {state}{}\n",
         Escaped(text(value, "at")),
         Escaped(text(value, "kind")),
         Escaped(text(value, "summary"))
-    )
+    );
+    let causes = value.get("policy").and_then(Value::as_array).map_or(&[] as &[Value], Vec::as_slice);
+    if state.is_empty() && !causes.is_empty() {
+        let words: Vec<&str> = causes.iter().map(|cause| text(cause, "words")).collect();
+        line.push_str(&format!("    {QUIET}by the policy: {}{QUIET:#}\n", Escaped(&words.join("; "))));
+    }
+    line
 }
 
 /// Sends a message to everybody at once, one after the other.

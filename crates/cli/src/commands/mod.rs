@@ -34,6 +34,8 @@ mod lab_report;
 mod lab_shell;
 mod learn;
 mod leases;
+mod leases_follow;
+mod leases_text;
 mod man;
 mod matrix;
 mod matrix_service;

@@ -4,8 +4,8 @@ use clap::ValueEnum;
 use schemars::{Schema, schema_for};
 
 use super::{
-    audit, blast, check, diff, doctor, drift, explain, flows_json, import, lab, learn, leases, matrix, probe, prove,
-    quarantine, release, render, review, status, verify, watch_json,
+    audit, blast, check, diff, doctor, drift, explain, flows_json, import, lab, learn, leases, leases_follow, matrix,
+    probe, prove, quarantine, release, render, review, status, verify, watch_json,
 };
 use crate::exit::{Answer, Failure};
 use crate::json::{self, Envelope};
@@ -35,6 +35,7 @@ enum Output {
     Lab,
     Learn,
     Leases,
+    LeasesFollow,
     Matrix,
     Probe,
     Prove,
@@ -72,6 +73,8 @@ fn shape(output: Output) -> Schema {
         Output::Lab => schema_for!(Envelope<lab::Data>),
         Output::Learn => schema_for!(Envelope<learn::Data>),
         Output::Leases => schema_for!(Envelope<leases::Data>),
+        // Lines of --follow.
+        Output::LeasesFollow => schema_for!(leases_follow::Line),
         Output::Matrix => schema_for!(Envelope<matrix::Data>),
         Output::Probe => schema_for!(Envelope<probe::Data>),
         Output::Prove => schema_for!(Envelope<prove::Data>),

@@ -76,7 +76,7 @@ fn source(place: &Path, is_named: bool, policy: Option<&Path>) -> Result<Result<
         _ => {}
     }
     let watched = match find(&mut router::open()?, policy)? {
-        Ok(found) => watched(&found.checked.policy, found.name),
+        Ok(found) => watched(&found.checked, found.name),
         Err(answer) => return Ok(Err(answer)),
     };
     let live = Live::open().map_err(|error| router::failed(&error))?;

@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use segwall_packetset::{Header, proto};
-use segwall_watch::State;
 use segwall_watch::alert::{self, Evidence};
 use segwall_watch::event::Verdict;
 use segwall_watch::klog::Tally;
+use segwall_watch::{Cause, State};
 use serde::Serialize;
 
 use crate::json::VERSION;
@@ -61,6 +61,17 @@ pub struct AlertLine {
     summary: String,
     /// The first packets, at most 5.
     evidence: Vec<EvidenceLine>,
+    /// What of the policy decided about those, each once.
+    policy: Vec<CauseLine>,
+}
+
+/// What decided about a packet.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CauseLine {
+    /// The rule's line in the policy file; null where no rule decided.
+    line: Option<u32>,
+    /// In words: `the drop at line 42`, `no rule accepts it`.
+    words: String,
 }
 
 /// A packet.
@@ -162,7 +173,14 @@ impl From<&alert::Alert> for AlertLine {
             at: alert.told.to_string(),
             summary: alert.summary.clone(),
             evidence: alert.evidence.iter().map(EvidenceLine::from).collect(),
+            policy: alert.causes.iter().map(CauseLine::from).collect(),
         }
+    }
+}
+
+impl From<&Cause> for CauseLine {
+    fn from(cause: &Cause) -> Self {
+        Self { line: cause.line, words: cause.words.clone() }
     }
 }
 

@@ -9,7 +9,7 @@ use super::watch_json::{Lost, Summary};
 use crate::out::{BAD, CARE, QUIET, STRONG};
 use crate::text::count;
 
-/// One alert: a line, and a line with what it is about where that says more.
+/// One alert: a line, and lines with what it is about and what of the policy decided, where those say more.
 pub fn alert(alert: &Alert) -> String {
     let style = match alert.severity {
         Severity::Critical => BAD,
@@ -26,6 +26,10 @@ pub fn alert(alert: &Alert) -> String {
     if alert.phase != Phase::Closed && !alert.ports.is_empty() {
         let more = if alert.more_ports { ", ..." } else { "" };
         let _ = writeln!(text, "    {QUIET}ports {}{more}{QUIET:#}", alert.ports.join(", "));
+    }
+    if alert.phase == Phase::Open && !alert.causes.is_empty() {
+        let words: Vec<&str> = alert.causes.iter().map(|cause| cause.words.as_str()).collect();
+        let _ = writeln!(text, "    {QUIET}by the policy: {}{QUIET:#}", words.join("; "));
     }
     text
 }

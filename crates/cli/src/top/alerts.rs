@@ -77,7 +77,7 @@ impl Screen for Alerts {
             span(now_ms - one.last_ms),
             number(one.count),
         );
-        for (word, list) in [("towards", &one.targets), ("on", &one.ports)] {
+        for (word, list) in [("towards", &one.targets), ("on", &one.ports), ("by the policy", &one.policy)] {
             if !list.is_empty() {
                 text.push_str(&format!("\n{word}\n    {}\n", list.join(", ")));
             }

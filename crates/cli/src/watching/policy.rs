@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use segwall_core::policy::Policy;
+use segwall_core::leases::Vendors;
 use segwall_host::apply::Store;
 use segwall_host::linux::Linux;
 use segwall_watch::Network;
@@ -46,12 +47,18 @@ pub fn find(linux: &mut Linux, policy: Option<&Path>) -> Result<Result<Found, An
     Ok(load::sound::<()>("watch", &location, Format::Text)?.map(|checked| Found { checked, name }))
 }
 
+/// Who is where, by which rules, and who makes which cards: what alerts tell.
+pub fn known(checked: &Checked) -> Network {
+    Network::of(&checked.policy).with_rules(Arc::new(checked.ruleset.clone())).with_makers(Arc::new(makers()))
+}
+
 /// What a policy says of watching.
-pub fn watched(policy: &Policy, name: String) -> Watched {
+pub fn watched(checked: &Checked, name: String) -> Watched {
+    let policy = &checked.policy;
     let mut options = options(policy);
     options.scans = policy.alerts.scans;
     Watched {
-        network: Network::of(policy),
+        network: known(checked),
         options,
         remote: policy.log.remote.clone(),
         receivers: policy.notify.iter().filter_map(Receiver::of).collect(),
@@ -59,6 +66,12 @@ pub fn watched(policy: &Policy, name: String) -> Watched {
         policy: name,
         quarantine_s: policy.alerts.quarantine_s,
     }
+}
+
+/// Who makes which cards, where the box has the list.
+pub fn makers() -> Vendors {
+    let text = Vendors::files().iter().find_map(|path| fs::read(path).ok());
+    text.map(|text| Vendors::read(&String::from_utf8_lossy(&text))).unwrap_or_default()
 }
 
 /// Who is where: by the policy that is named, else by the one that holds or the box's own; without any, nothing is known.

@@ -84,7 +84,7 @@ fn keeper() -> Result<UnixStream, String> {
 /// It was checked by who sent it.
 fn read(name: String, policy: String) -> Option<Watched> {
     match load::from_bytes(&name, policy.into_bytes()) {
-        Reading::Sound(checked) => Some(watched(&checked.policy, name)),
+        Reading::Sound(checked) => Some(watched(&checked, name)),
         Reading::Faulty { .. } => None,
     }
 }

@@ -49,8 +49,9 @@ pub(super) fn way(ruleset: &Ruleset, flow: &Flow, verdict: Verdict) -> Way {
     }
 }
 
-/// What decided, in words.
-pub(super) fn reason_words(ruleset: &Ruleset, flow: &Flow, reason: Reason) -> String {
+/// What decided about a flow, in words.
+#[must_use]
+pub fn reason_words(ruleset: &Ruleset, flow: &Flow, reason: Reason) -> String {
     match reason {
         Reason::Rule(at) => rule_words(ruleset, at),
         Reason::Unnamed => "no rule accepts it".to_owned(),

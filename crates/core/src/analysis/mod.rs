@@ -42,6 +42,7 @@ pub use check::{check, check_within, unlearned};
 pub use domain::{is_stand_in, with_stand_ins};
 pub use explain::{Covering, Explanation, PARTS_MAX, Part, Way, explain};
 pub use explain_ends::Misunderstood;
+pub use explain_parts::reason_words;
 #[cfg(feature = "testing")]
 pub use explain_proof::{Proved, prove_explanation};
 pub use matrix::{Cell, Grant, Matrix, NeedLine, Refusal, matrix};

@@ -1,5 +1,6 @@
 //! Leases of DHCP servers, as their files tell of them. Hosts choose their own names: nothing in these files is trusted.
 
+mod changes;
 mod dnsmasq;
 mod kea;
 mod vendors;
@@ -9,6 +10,7 @@ use std::net::IpAddr;
 
 use crate::policy::Policy;
 
+pub use changes::{Change, changes};
 pub use dnsmasq::read as read_dnsmasq;
 pub use kea::read as read_kea;
 pub use vendors::{Vendors, is_random};

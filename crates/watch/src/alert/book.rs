@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::draft::{Draft, Port};
 use super::{Alert, Evidence, Kind, Phase, Severity, Silence, Subject, words};
+use crate::cause::Cause;
 use crate::event::At;
 use crate::network::Network;
 
@@ -219,8 +220,20 @@ fn alert(network: &Network, open: &Open, phase: Phase, told: At) -> Alert {
         last: open.last,
         told,
         evidence: draft.evidence.clone(),
+        causes: causes(network, &draft.evidence),
         summary: words::summary(network, draft),
     }
+}
+
+/// Each once, in the order of the packets.
+fn causes(network: &Network, evidence: &[Evidence]) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for cause in evidence.iter().filter_map(|one| network.cause(one)) {
+        if !causes.contains(&cause) {
+            causes.push(cause);
+        }
+    }
+    causes
 }
 
 #[cfg(test)]

@@ -2,16 +2,19 @@
 
 mod book;
 mod draft;
+mod evidence;
 mod silence;
 mod words;
 
 use std::net::IpAddr;
 
-use crate::event::{At, Iface, Mac, Packet};
+use crate::cause::Cause;
+use crate::event::{At, Iface, Mac};
 use crate::network::Zone;
 
 pub use book::{Book, OPEN_OF_KIND_MAX, Ticket};
 pub use draft::Draft;
+pub use evidence::{EVIDENCE_MAX, Evidence};
 pub use silence::Silence;
 
 /// What an alert is about.
@@ -301,26 +304,16 @@ pub struct Alert {
     pub told: At,
     /// The first packets, at most [`EVIDENCE_MAX`].
     pub evidence: Vec<Evidence>,
+    /// What of the policy decided about those, each once; empty without a policy.
+    pub causes: Vec<Cause>,
     /// One sentence.
     pub summary: String,
-}
-
-/// A packet that counts, and when it came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Evidence {
-    /// When.
-    pub at: At,
-    /// Which.
-    pub packet: Packet,
 }
 
 /// Targets an alert lists.
 pub const TARGETS_MAX: usize = 32;
 /// Ports an alert lists.
 pub const PORTS_MAX: usize = 32;
-/// Packets an alert shows.
-pub const EVIDENCE_MAX: usize = 5;
-
 /// A card's address as people write it.
 #[must_use]
 pub fn mac_text(mac: Mac) -> String {

@@ -69,7 +69,14 @@ pub fn summary(network: &Network, draft: &Draft) -> String {
         Kind::ManagementDenied => {
             format!("{name}{place} may not manage {}, and tried {count} times on {}", hosts(), ports())
         }
-        Kind::UnknownDevice => format!("a card that nobody knows is{place}: {name}"),
+        Kind::UnknownDevice => {
+            let maker = match draft.subject {
+                Subject::Card(_, mac) => network.maker(mac),
+                _ => None,
+            };
+            let maker = maker.map(|maker| format!(" ({maker})")).unwrap_or_default();
+            format!("a card that nobody knows is{place}: {name}{maker}")
+        }
         Kind::RogueDhcp => format!("{name}{place} answers DHCP requests, and is not this box"),
         Kind::UplinkSpoof => format!("{count} packets came by {name} with a source that is inside or the box's own"),
         Kind::ConntrackFull => {

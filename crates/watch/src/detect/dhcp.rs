@@ -35,7 +35,7 @@ impl Dhcp {
         }
         let mut draft = Draft::new(Kind::RogueDhcp, Subject::Addr(addr), around.at).within(zone);
         if let Some(packet) = packet {
-            draft.show(Evidence { at: around.at, packet: *packet });
+            draft.show(Evidence::of(around.at, *packet));
         }
         around.raise(draft);
     }

@@ -77,7 +77,7 @@ impl Management {
         let mut draft = Draft::new(Kind::ManagementDenied, subject, tries.since).within(ends.from);
         draft.count = if is_open { 1 } else { u64::from(tries.count) };
         draft.towards(packet.dst, Some(what));
-        draft.show(Evidence { at, packet: *packet });
+        draft.show(Evidence::of(at, *packet));
         around.raise(draft);
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Around;
 use super::limits::{LEARNING_S, PAIRS_MAX};
 use crate::alert::{Draft, Evidence, Kind, Subject};
-use crate::event::{At, Packet};
+use crate::event::At;
 use crate::network::{Ends, Zone};
 
 /// Pairs that are known.
@@ -17,7 +17,7 @@ pub struct NewPairs {
 
 impl NewPairs {
     /// A connection was accepted.
-    pub fn accepted(&mut self, around: &mut Around<'_>, began: At, ends: Ends, packet: Option<&Packet>) {
+    pub fn accepted(&mut self, around: &mut Around<'_>, began: At, ends: Ends, evidence: Option<Evidence>) {
         if ends.from == Zone::Unknown || ends.to == Zone::Unknown || self.known.contains(&ends) {
             return;
         }
@@ -30,9 +30,9 @@ impl NewPairs {
             return;
         }
         let mut draft = Draft::new(Kind::NewPair, Subject::Pair(ends.from, ends.to), around.at).within(ends.from);
-        if let Some(packet) = packet {
-            draft.towards(packet.dst, Some(super::what_of(packet)));
-            draft.show(Evidence { at: around.at, packet: *packet });
+        if let Some(evidence) = evidence {
+            draft.towards(evidence.packet.dst, Some(super::what_of(&evidence.packet)));
+            draft.show(evidence);
         }
         around.raise(draft);
     }

@@ -70,7 +70,7 @@ impl Spikes {
         if !super::scan::is_wanted(packet) {
             return;
         }
-        let evidence = Some(Evidence { at: around.at, packet: *packet });
+        let evidence = Some(Evidence::of(around.at, *packet));
         let believed = reason != Reason::Spoofed && super::scan::may_be_accused(around.network, packet.src);
         if believed && self.count(around, Whose::Source(packet.src), Some(ends.from), 1, evidence) {
             return;

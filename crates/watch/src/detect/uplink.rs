@@ -30,7 +30,7 @@ impl UplinkSpoofs {
         let mut draft = Draft::new(Kind::UplinkSpoof, subject, around.at).within(ends.from);
         draft.count = if is_open { 1 } else { now };
         draft.towards(packet.dst, Some(super::what_of(packet)));
-        draft.show(Evidence { at: around.at, packet: *packet });
+        draft.show(Evidence::of(around.at, *packet));
         around.raise(draft);
     }
 }

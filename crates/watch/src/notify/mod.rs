@@ -16,6 +16,8 @@ mod worker;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::alert::{Alert, Phase, Severity};
+
 pub use command::{Itself, Runs};
 pub use outbox::{NOTICES_MAX, Outbox};
 pub use pace::Pace;
@@ -45,4 +47,31 @@ pub struct Notice {
     pub text: String,
     /// All of it, for programs.
     pub json: Value,
+}
+
+impl Notice {
+    /// An alert, for people and for programs.
+    #[must_use]
+    pub fn of(alert: &Alert, json: Value) -> Self {
+        let urgency = match alert.severity {
+            Severity::Notice => Urgency::Notice,
+            Severity::Warning => Urgency::Warning,
+            Severity::Critical => Urgency::Critical,
+        };
+        let state = match alert.phase {
+            Phase::Open => "",
+            Phase::Update => "goes on: ",
+            Phase::Closed => "is over: ",
+        };
+        let mut text =
+            format!("{}\n\nfirst {}, last {}, counted {}\n", alert.summary, alert.first, alert.last, alert.count);
+        let targets: Vec<String> = alert.targets.iter().map(ToString::to_string).collect();
+        let causes: Vec<String> = alert.causes.iter().map(|cause| cause.words.clone()).collect();
+        for (word, list) in [("targets", &targets), ("ports", &alert.ports), ("by the policy", &causes)] {
+            if !list.is_empty() {
+                text.push_str(&format!("{word}: {}\n", list.join(", ")));
+            }
+        }
+        Self { urgency, title: format!("segwall: {state}{}", alert.summary), text, json }
+    }
 }

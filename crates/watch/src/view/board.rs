@@ -325,6 +325,7 @@ fn row(alert: &Alert) -> AlertRow {
         last_ms: ms(alert.last),
         targets: alert.targets.iter().map(ToString::to_string).collect(),
         ports: alert.ports.clone(),
+        policy: alert.causes.iter().map(|cause| cause.words.clone()).collect(),
     }
 }
 

@@ -232,6 +232,9 @@ pub struct AlertRow {
     pub targets: Vec<String>,
     /// `tcp/22`, `icmp/8`; at most 32.
     pub ports: Vec<String>,
+    /// What of the policy decided about its first packets, in words.
+    #[serde(default)]
+    pub policy: Vec<String>,
 }
 
 /// How full connection tracking is.

@@ -1,11 +1,16 @@
 //! The detectors beside scans: each tells what it is for, and not what comes close.
 
+use std::sync::Arc;
+
+use segwall_core::leases::Vendors;
 use segwall_packetset::proto;
 use segwall_watch::alert::{Phase, Silence};
 use segwall_watch::event::{Counted, Iface, Reading, Reason, Source};
 use segwall_watch::{Alert, Event, Network, Options, State};
 
-use super::net::{BOX, GUEST, OFFICE, SERVERS, Traffic, WAN, Way, at_ms, because, ip, opened, policy, state, syn, udp};
+use super::net::{
+    BOX, GUEST, OFFICE, SERVERS, Traffic, WAN, Way, at_ms, because, ip, network, opened, policy, state, syn, udp,
+};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 86_400_000;
@@ -127,6 +132,27 @@ fn cards_that_nobody_knows() {
     let told = step(&mut state, DAY + 2 * MINUTE, Event::Tick);
     assert_eq!(opened(&told), ["unknown-device 02:00:00:00:00:02"]);
     assert_eq!(told[0].source_zone.as_deref(), Some("office"));
+}
+
+#[test]
+fn a_card_has_a_maker_or_is_made_up() {
+    let makers = Vendors::read("28-6F-B9   (hex)\t\tNokia Shanghai Bell\n");
+    let mut state = State::new(network().with_makers(Arc::new(makers)), Options::default());
+    let seen = |mac| Event::Neighbour { iface: iface(OFFICE), addr: ip("192.168.10.77"), mac };
+    step(&mut state, 0, Event::Tick);
+    for mac in [[0x28, 0x6f, 0xb9, 0, 0, 1], [2, 0, 0, 0, 0, 2], [0x30, 0, 0, 0, 0, 3]] {
+        step(&mut state, DAY + 1, seen(mac));
+    }
+    let told = step(&mut state, DAY + 2 * MINUTE, Event::Tick);
+    let summaries: Vec<&str> = told.iter().map(|alert| alert.summary.as_str()).collect();
+    assert_eq!(
+        summaries,
+        [
+            "a card that nobody knows is in office: 02:00:00:00:00:02 (an address that its host made up)",
+            "a card that nobody knows is in office: 28:6f:b9:00:00:01 (Nokia Shanghai Bell)",
+            "a card that nobody knows is in office: 30:00:00:00:00:03",
+        ]
+    );
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The network of the tutorial, and packets in it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use segwall_core::policy::{Context, Policy, load};
+use segwall_core::ruleset::lower;
 use segwall_core::source::Source;
 use segwall_packetset::{Header, TcpFlags, proto};
 use segwall_watch::event::{Answer, Connection, Iface, Packet, Reason, Tuple, Verdict, Volume};
@@ -54,9 +56,28 @@ pub fn network() -> Network {
 
 /// The network's policy, and more.
 pub fn policy(more: &str) -> Policy {
-    let source = Source::new("t.toml", format!("{POLICY}{more}"));
+    read(&source(more))
+}
+
+/// The network, and what the policy's rules say.
+pub fn network_with_rules(more: &str) -> Network {
+    let (source, policy) = (source(more), policy(more));
+    Network::of(&policy).with_rules(Arc::new(lower(&policy, &source, &jiff::tz::TimeZone::UTC)))
+}
+
+/// The line of the policy that begins so.
+pub fn line_of(more: &str, begins: &str) -> usize {
+    let text = source(more).text().to_owned();
+    text.lines().position(|line| line.starts_with(begins)).expect("it is there") + 1
+}
+
+fn source(more: &str) -> Source {
+    Source::new("t.toml", format!("{POLICY}{more}"))
+}
+
+fn read(source: &Source) -> Policy {
     let context = Context { today: jiff::civil::date(2026, 11, 26), timezone: jiff::tz::TimeZone::UTC };
-    let loaded = load(&source, &context);
+    let loaded = load(source, &context);
     loaded.policy.unwrap_or_else(|| panic!("{:#?}", loaded.diagnostics))
 }
 

@@ -40,7 +40,7 @@ impl Targets {
             self.table.insert(probe.dst, Target::default(), 0);
         }
         let target = self.table.get_mut(&probe.dst).expect("was put there");
-        let evidence = Evidence { at, packet: *packet };
+        let evidence = Evidence::of(at, *packet);
         if let Some(ticket) = target.episode {
             let towards = Some((probe.dst, Some(probe.what)));
             if around.book.grow(around.network, at, ticket, 1, towards, Some(evidence), around.told) {

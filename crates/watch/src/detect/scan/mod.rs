@@ -127,7 +127,7 @@ impl Scans {
         packet: Option<&Packet>,
     ) -> bool {
         let at = around.at;
-        let evidence = packet.map(|packet| Evidence { at, packet: *packet });
+        let evidence = packet.map(|packet| Evidence::of(at, *packet));
         if self.sources.get(&src).is_none()
             && let Some(gone) = self.sources.insert(src, Source::new(zone), u32::from(probe.weight))
         {
