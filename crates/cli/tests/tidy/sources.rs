@@ -9,8 +9,6 @@ const LONGER: &[(&str, &str)] = &[
     ("crates/core/src/policy/model.rs", "types and their documentation, nothing to follow"),
     ("crates/core/src/analysis/explain.rs", "one question from its words to its parts"),
     ("crates/lab/src/frame.rs", "packets made by hand, and the tests of every one"),
-    ("crates/lab/src/pairs.rs", "every class of flow between two zones"),
-    ("crates/lab/src/prober.rs", "one batch of packets from sending to deciding"),
     ("crates/core/src/policy/schema.rs", "one struct for each table of the policy file, with what editors show"),
     ("crates/core/tests/oracle/reading.rs", "the naive reading of a policy, told from top to bottom"),
 ];
