@@ -137,6 +137,9 @@ impl Journal {
                 at = Some((inode, BufReader::new(file)));
                 continue;
             }
+            if out::is_reader_gone() {
+                return Ok(());
+            }
             thread::sleep(POLL);
         }
     }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use segwall_host::pipe;
 
 use crate::exit::Failure;
 
@@ -45,6 +46,11 @@ fn written(result: io::Result<()>) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether who read standard output is gone: nobody waits for what comes next.
+pub fn is_reader_gone() -> bool {
+    pipe::is_reader_gone(&io::stdout())
 }
 
 /// Prints to standard error; when even that fails there is nobody left to tell.

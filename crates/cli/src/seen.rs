@@ -78,10 +78,7 @@ fn scanners(dir: &Path, from_s: i64) -> Result<BTreeSet<String>, Failure> {
 fn line(value: &Value, ruleset: &Ruleset) -> Option<Flow> {
     let place = |key: &str| match text(value, key) {
         "" => Place::Gateway,
-        name => {
-            let found = ruleset.interface_ids().find(|(_, interface)| interface.name == name);
-            found.map_or(Place::Elsewhere, |(id, _)| Place::Interface(id))
-        }
+        name => ruleset.behind(name),
     };
     let number = |key: &str| value.get(key).and_then(Value::as_u64);
     let byte = |key: &str| number(key).and_then(|number| u8::try_from(number).ok());

@@ -24,6 +24,7 @@ pub mod nft;
 pub mod others;
 pub mod packet;
 pub mod pin;
+pub mod pipe;
 pub mod prove;
 pub mod rawip;
 pub mod reach;

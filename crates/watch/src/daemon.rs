@@ -343,8 +343,8 @@ impl Daemon<'_> {
 
     fn snapshot(&self) -> Snapshot {
         let mut open = BTreeMap::new();
-        for alert in self.state.standing() {
-            *open.entry(alert.kind).or_default() += 1;
+        for kind in self.state.open_kinds() {
+            *open.entry(kind).or_default() += 1;
         }
         let told = |worker: &Worker| {
             let counts = worker.counts();

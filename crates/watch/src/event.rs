@@ -296,7 +296,12 @@ pub enum Event {
         up: bool,
     },
     /// An address of the box.
-    OwnAddress(IpAddr),
+    OwnAddress {
+        /// On which interface.
+        iface: Iface,
+        /// Which.
+        addr: IpAddr,
+    },
     /// How full connection tracking is.
     Conntrack {
         /// Connections it holds.

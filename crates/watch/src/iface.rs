@@ -27,6 +27,12 @@ impl Iface {
         Self { bytes, len: u8::try_from(len).expect("at most 15") }
     }
 
+    /// One whose name is not known yet: nobody's, no policy names it.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self::new(b"?")
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_none(&self) -> bool {

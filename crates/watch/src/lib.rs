@@ -6,7 +6,6 @@
 //! [`metrics`] answers who measures, [`view`] shows it to who looks on.
 
 pub mod alert;
-mod cause;
 pub mod daemon;
 mod detect;
 pub mod event;
@@ -26,8 +25,7 @@ pub mod traffic;
 pub mod view;
 
 pub use alert::Alert;
-pub use cause::Cause;
 pub use detect::limits;
 pub use event::{At, Event};
-pub use network::Network;
+pub use network::{Cause, Network};
 pub use state::{Lost, Options, State};

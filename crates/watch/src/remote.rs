@@ -71,13 +71,14 @@ impl Remote {
             Severity::Warning => Level::Warning,
             Severity::Critical => Level::Alert,
         };
-        let (id, count) = (alert.id.to_string(), alert.count.to_string());
+        let (id, count, causes) = (alert.id.to_string(), alert.count.to_string(), alert.causes_words());
         let data = [
             ("id", id.as_str()),
             ("kind", alert.kind.word()),
             ("state", alert.phase.word()),
             ("source", &alert.source),
             ("count", &count),
+            ("policy", &causes),
         ];
         self.say(Facility::AuthPriv, level, alert.told, "ALERT", &data, &alert.summary);
     }

@@ -4,7 +4,7 @@ use crate::alert::{Alert, Book, Evidence, Kind, Silence};
 use crate::detect::{
     Around, Devices, Dhcp, Health, Management, NewPairs, Peers, Scans, Spikes, Threshold, UplinkSpoofs,
 };
-use crate::event::{Answer, At, Connection, Event, Packet, Reason, Source, Verdict};
+use crate::event::{Answer, At, Connection, Event, Iface, Packet, Reason, Source, Verdict};
 use crate::network::{Network, Zone, is_nobody};
 
 /// What can be chosen.
@@ -121,7 +121,7 @@ impl State {
                 self.devices.seen(&self.network, self.now, began, *iface, *mac);
             }
             Event::Lease { mac, addr: _ } => self.devices.leased(*mac),
-            Event::OwnAddress(addr) => self.network.add_own(*addr),
+            Event::OwnAddress { iface, addr } => self.network.add_own(*iface, *addr),
             Event::Link { .. }
             | Event::Conntrack { .. }
             | Event::Table { .. }
@@ -141,8 +141,8 @@ impl State {
 
     /// Another policy holds from now on. What was learnt of the traffic stays.
     pub fn watch_from_now(&mut self, mut network: Network, options: Options) {
-        for addr in self.network.own_addresses() {
-            network.add_own(addr);
+        for (iface, addr) in self.network.own_addresses() {
+            network.add_own(iface, addr);
         }
         (self.network, self.options) = (network, options);
         self.spikes.expect(options.drops);
@@ -169,7 +169,7 @@ impl State {
         let ends = self.network.ends(packet);
         // Only the box itself sends what came in nowhere; nobody else can make such a line.
         if packet.input.is_none() && !packet.output.is_none() && !is_nobody(packet.src) {
-            self.network.add_own(packet.src);
+            self.network.add_own(Iface::NONE, packet.src);
         }
         let began = self.began.unwrap_or(self.now);
         let mut around = Around { network: &self.network, at: self.now, book: &mut self.book, told };
@@ -177,8 +177,7 @@ impl State {
         match packet.verdict {
             Verdict::Accepted => {
                 self.peers.accepted(packet);
-                let evidence = Evidence::of(around.at, *packet);
-                self.pairs.accepted(&mut around, began, ends, Some(evidence));
+                self.pairs.accepted(&mut around, began, ends, |around| Some(Evidence::of(around.at, *packet)));
             }
             Verdict::Noted | Verdict::Refused(Reason::Broadcast) => {}
             // What everybody on the link was sent counts for nothing, also where rules have no word for it.
@@ -199,7 +198,7 @@ impl State {
         self.peers.saw(connection);
         let began = self.began.unwrap_or(self.now);
         let mut around = Around { network: &self.network, at: self.now, book: &mut self.book, told };
-        let evidence = Evidence::opening(around.at, around.network, connection);
+        let evidence = |around: &Around<'_>| Evidence::opening(around.at, around.network, connection);
         self.pairs.accepted(&mut around, began, ends, evidence);
     }
 
@@ -239,7 +238,7 @@ impl State {
             | Event::Counters(_)
             | Event::Neighbour { .. }
             | Event::Lease { .. }
-            | Event::OwnAddress(_)
+            | Event::OwnAddress { .. }
             | Event::Tick => {}
         }
     }
@@ -261,6 +260,11 @@ impl State {
         self.book.standing(&self.network, self.now)
     }
 
+    /// Of what kinds those are, each as often as it is open.
+    pub fn open_kinds(&self) -> impl Iterator<Item = Kind> + '_ {
+        self.book.kinds()
+    }
+
     /// Whether a source has an open scan.
     #[must_use]
     pub fn is_scanning(&self, source: std::net::IpAddr) -> bool {
@@ -270,7 +274,7 @@ impl State {
     /// Whether an episode of this kind is open about anything.
     #[must_use]
     pub fn has_open(&self, kind: Kind) -> bool {
-        self.standing().iter().any(|alert| alert.kind == kind)
+        self.book.kinds().any(|open| open == kind)
     }
 
     /// The latest instant of any event.

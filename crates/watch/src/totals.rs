@@ -83,7 +83,7 @@ impl Totals {
             | Event::Neighbour { .. }
             | Event::Lease { .. }
             | Event::Link { .. }
-            | Event::OwnAddress(_)
+            | Event::OwnAddress { .. }
             | Event::Drift { .. }
             | Event::DhcpServer { .. }
             | Event::Tick => {}

@@ -103,7 +103,7 @@ impl Traffic {
             | Event::Neighbour { .. }
             | Event::Lease { .. }
             | Event::Link { .. }
-            | Event::OwnAddress(_)
+            | Event::OwnAddress { .. }
             | Event::Conntrack { .. }
             | Event::Table { .. }
             | Event::Drift { .. }

@@ -252,6 +252,9 @@ fn ended(args: &Args, reader: &Reader) -> Result<i64, Failure> {
 fn follow(args: &Args, reader: &Reader, mut last: i64) -> Result<Answer, Failure> {
     loop {
         out::flush()?;
+        if out::is_reader_gone() {
+            return Ok(Answer::Yes);
+        }
         thread::sleep(POLL);
         let mut found = Vec::new();
         last = reader.follow(last, |flow| found.push(flow)).map_err(|error| refused(&error))?;

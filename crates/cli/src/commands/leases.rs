@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use std::thread;
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use segwall_core::leases::{self, Lease, Leases, Vendors, is_random};
 use segwall_core::policy::DhcpKind;
@@ -15,6 +18,11 @@ use crate::router::{self, Measure};
 use crate::text::Escaped;
 use crate::watching::makers;
 use crate::{clock, json, out};
+
+/// A server needs some milliseconds to write its file.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// Where leases change all the time the last look will do.
+const LOOKS_MAX: usize = 5;
 
 /// List the leases: address, segment, name, network card, when it ends
 ///
@@ -123,8 +131,21 @@ impl Books {
         Ok(Self { measure, makers: makers() })
     }
 
-    /// What the server wrote down.
+    /// What the server wrote down. It writes its files anew while others read them: what is there twice in a row was whole.
     pub fn read(&self, linux: &Linux) -> Result<Leases, Failure> {
+        let mut found = self.look(linux)?;
+        for _ in 0..LOOKS_MAX {
+            thread::sleep(LOOK_AGAIN);
+            let again = self.look(linux)?;
+            if again == found {
+                break;
+            }
+            found = again;
+        }
+        Ok(found)
+    }
+
+    fn look(&self, linux: &Linux) -> Result<Leases, Failure> {
         let policy = &self.measure.checked.policy;
         linux.leases(policy).map_err(router::refused)?.ok_or_else(|| {
             let why = match policy.dhcp.kind {

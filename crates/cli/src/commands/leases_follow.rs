@@ -49,13 +49,19 @@ pub fn run(args: &Args) -> Result<Answer, Failure> {
     loop {
         out::flush()?;
         thread::sleep(POLL);
-        // A new policy has other segments, and perhaps another server.
+        if out::is_reader_gone() {
+            return Ok(Answer::Yes);
+        }
+        // A clock that is set back gives nobody a lease that was over.
+        let now_s = clock::now().as_second().max(then_s);
+        // A new policy has other segments, other times, and perhaps another server: nothing became of a lease by that.
         let now_holds = generation();
         if now_holds != holds {
             books = Books::open(&mut linux, args)?;
             holds = now_holds;
+            (before, then_s) = (books.read(&linux)?.list, now_s);
+            continue;
         }
-        let now_s = clock::now().as_second();
         let after = books.read(&linux)?.list;
         for (change, lease) in changes((&before, then_s), (&after, now_s)) {
             show(args, &books, Some(change), lease)?;

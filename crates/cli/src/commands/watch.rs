@@ -15,7 +15,6 @@ use crate::args::Format;
 use crate::exit::{Answer, Failure};
 use crate::input::{InputError, Location, Why};
 use crate::load;
-use crate::watching::known;
 use crate::{clock, json, out};
 
 /// Watch the traffic: tell of scans, drop spikes and who else should be looked at
@@ -72,7 +71,9 @@ pub fn run(args: Args) -> Result<Answer, Failure> {
     let (network, options, silences) = match &args.policy {
         None => (Network::unknown(), Options::default(), Vec::new()),
         Some(path) => match load::sound::<()>("watch", &Location::of(Some(path.clone())), args.format)? {
-            Ok(checked) => (known(&checked), options(&checked.policy), Silence::of(&checked.policy, &zone)),
+            Ok(checked) => {
+                (Network::of(&checked.policy), options(&checked.policy), Silence::of(&checked.policy, &zone))
+            }
             Err(answer) => return Ok(answer),
         },
     };

@@ -59,16 +59,19 @@ pub struct AlertLine {
     at: String,
     /// One sentence.
     summary: String,
-    /// The first packets, at most 5.
+    /// Packets that show it, at most 5. Of a connection: the one that opened it, as connection tracking tells.
     evidence: Vec<EvidenceLine>,
-    /// What of the policy decided about those, each once.
+    /// What of the policy decided about those, each once. Lines of older versions lack it.
+    #[schemars(default)]
     policy: Vec<CauseLine>,
 }
 
 /// What decided about a packet.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct CauseLine {
-    /// The rule's line in the policy file; null where no rule decided.
+    /// Which policy: `generation 3`, a file's name.
+    of: String,
+    /// The rule's line in it; null where no rule of the file decided.
     line: Option<u32>,
     /// In words: `the drop at line 42`, `no rule accepts it`.
     words: String,
@@ -95,6 +98,9 @@ pub struct EvidenceLine {
     sport: Option<u16>,
     /// Destination port.
     dport: Option<u16>,
+    /// Where it was sent to, if the box sent it on to `dst`: `203.0.113.2 port 8080`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_to: Option<String>,
     /// ICMP type.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     icmp_type: Option<u8>,
@@ -180,7 +186,7 @@ impl From<&alert::Alert> for AlertLine {
 
 impl From<&Cause> for CauseLine {
     fn from(cause: &Cause) -> Self {
-        Self { line: cause.line, words: cause.words.clone() }
+        Self { of: cause.policy.to_string(), line: cause.line, words: cause.words.clone() }
     }
 }
 
@@ -201,6 +207,7 @@ impl From<&Evidence> for EvidenceLine {
             dst: packet.dst.to_string(),
             sport,
             dport,
+            sent_to: evidence.sent.map(|sent| format!("{} port {}", sent.dst, sent.dport)),
             icmp_type,
             flags: (packet.proto == proto::TCP).then_some(packet.flags.0),
             reason: match packet.verdict {

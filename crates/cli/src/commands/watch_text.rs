@@ -28,8 +28,7 @@ pub fn alert(alert: &Alert) -> String {
         let _ = writeln!(text, "    {QUIET}ports {}{more}{QUIET:#}", alert.ports.join(", "));
     }
     if alert.phase == Phase::Open && !alert.causes.is_empty() {
-        let words: Vec<&str> = alert.causes.iter().map(|cause| cause.words.as_str()).collect();
-        let _ = writeln!(text, "    {QUIET}by the policy: {}{QUIET:#}", words.join("; "));
+        let _ = writeln!(text, "    {QUIET}by the policy: {}{QUIET:#}", alert.causes_words());
     }
     text
 }

@@ -10,5 +10,5 @@ mod watcher;
 mod words;
 
 pub use keeper::keep;
-pub use policy::{find, generation, known, makers, network, watched};
+pub use policy::{find, generation, makers, network, watched};
 pub use watcher::watch;

@@ -47,18 +47,13 @@ pub fn find(linux: &mut Linux, policy: Option<&Path>) -> Result<Result<Found, An
     Ok(load::sound::<()>("watch", &location, Format::Text)?.map(|checked| Found { checked, name }))
 }
 
-/// Who is where, by which rules, and who makes which cards: what alerts tell.
-pub fn known(checked: &Checked) -> Network {
-    Network::of(&checked.policy).with_rules(Arc::new(checked.ruleset.clone())).with_makers(Arc::new(makers()))
-}
-
 /// What a policy says of watching.
 pub fn watched(checked: &Checked, name: String) -> Watched {
     let policy = &checked.policy;
     let mut options = options(policy);
     options.scans = policy.alerts.scans;
     Watched {
-        network: known(checked),
+        network: Network::of(policy).with_rules(checked.ruleset.clone(), &name).with_makers(Arc::new(makers())),
         options,
         remote: policy.log.remote.clone(),
         receivers: policy.notify.iter().filter_map(Receiver::of).collect(),

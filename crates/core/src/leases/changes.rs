@@ -10,7 +10,7 @@ use super::Lease;
 pub enum Change {
     /// Somebody has it who had not.
     Given,
-    /// Who had it has it for longer, or under another name.
+    /// Who had it has it for longer, or under another name. Where cards are not known: somebody has it for longer.
     Renewed,
     /// Who had it gave it back, or the server took it, before its time was over.
     Released,
@@ -33,7 +33,8 @@ pub fn changes<'a>(
             None => found.push((Change::Released, old)),
             Some(new) if is_over(new, now_s) => found.push((Change::Ended, new)),
             Some(new) if new.mac != old.mac => found.push((Change::Given, new)),
-            Some(new) if new != old => found.push((Change::Renewed, new)),
+            // When it was asked for is worked out from the policy, where the file does not tell.
+            Some(new) if (&new.name, new.expires_s) != (&old.name, old.expires_s) => found.push((Change::Renewed, new)),
             Some(_) => {}
         }
     }

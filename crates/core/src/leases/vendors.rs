@@ -43,13 +43,14 @@ impl Vendors {
         let mut found = Self::default();
         for (text, name) in text.lines().filter_map(|line| line.split_once("(hex)")) {
             let from = found.names.len();
-            found.names.extend(name.trim().chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX));
+            found.names.extend(name.trim().chars().filter(is_plain).take(NAME_CHARS_MAX));
             // Longer than four gigabytes is no such list.
             if let (Some(bytes), Ok(from), Ok(to)) = (prefix(text), from.try_into(), found.names.len().try_into()) {
                 found.entries.push((bytes, from..to));
             }
         }
         found.entries.sort_by_key(|(bytes, _)| *bytes);
+        found.entries.dedup_by_key(|(bytes, _)| *bytes);
         found.entries.shrink_to_fit();
         found.names.shrink_to_fit();
         found
@@ -72,6 +73,11 @@ impl Vendors {
         let Range { start, end } = self.entries[at].1;
         self.names.get(start as usize..end as usize)
     }
+}
+
+/// What a name is made of, and nothing that could draw on a screen.
+fn is_plain(c: &char) -> bool {
+    c.is_alphanumeric() || *c == ' ' || c.is_ascii_punctuation()
 }
 
 /// An address that the host made up, as phones do: nobody's card has it.

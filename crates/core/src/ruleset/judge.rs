@@ -310,6 +310,13 @@ impl Ruleset {
         ((interface.masquerade && private) || hairpin).then_some(output)
     }
 
+    /// What lies behind an interface of this name, as the kernel names it.
+    #[must_use]
+    pub fn behind(&self, name: &str) -> Place {
+        let found = self.interface_ids().find(|(_, interface)| interface.name == name);
+        found.map_or(Place::Elsewhere, |(id, _)| Place::Interface(id))
+    }
+
     /// Where the box sends packets for an address: itself, the segment it lies in, or the uplink.
     #[must_use]
     pub fn route(&self, dst: IpAddr) -> Place {

@@ -5,9 +5,8 @@ use std::net::IpAddr;
 
 use super::draft::{Draft, Port};
 use super::{Alert, Evidence, Kind, Phase, Severity, Silence, Subject, words};
-use crate::cause::Cause;
 use crate::event::At;
-use crate::network::Network;
+use crate::network::{Cause, Network};
 
 /// Episodes of one kind that are open at once; a flood of one kind hides no other.
 pub const OPEN_OF_KIND_MAX: usize = 64;
@@ -34,9 +33,40 @@ type Class = (Kind, bool);
 struct Open {
     id: u64,
     draft: Draft,
+    /// What decided about the packets that show it, by the policy that held when they came.
+    causes: Vec<Cause>,
     last: At,
     told_at: u64,
     silenced: bool,
+}
+
+impl Open {
+    /// A packet shows it, if there is room for one more.
+    fn show(&mut self, network: &Network, evidence: Evidence) {
+        if self.draft.show(evidence) {
+            self.because(network, &evidence);
+        }
+    }
+
+    /// What decided about the packets it begins with.
+    fn look(&mut self, network: &Network) {
+        for evidence in self.draft.evidence.clone() {
+            self.because(network, &evidence);
+        }
+    }
+
+    /// Each cause once, in the order of the packets.
+    fn because(&mut self, network: &Network, evidence: &Evidence) {
+        if let Some(cause) = network.cause(evidence).filter(|cause| !self.causes.contains(cause)) {
+            self.causes.push(cause);
+        }
+    }
+
+    /// The same again: whom, on what, and what shows it.
+    fn join(&mut self, network: &Network, draft: &Draft) {
+        self.draft.join(draft);
+        draft.evidence.iter().for_each(|evidence| self.show(network, *evidence));
+    }
 }
 
 /// Every open episode, and what was not told.
@@ -79,7 +109,8 @@ impl Book {
     /// An episode begins, or goes on where it is open already.
     pub fn raise(&mut self, network: &Network, at: At, draft: Draft, told: &mut Vec<Alert>) -> Option<Ticket> {
         let ticket = Ticket { kind: draft.kind, subject: draft.subject };
-        if self.open.contains_key(&ticket) {
+        if let Some(open) = self.open.get_mut(&ticket) {
+            open.join(network, &draft);
             self.grow(network, at, ticket, draft.count, None, None, told);
             return Some(ticket);
         }
@@ -92,7 +123,9 @@ impl Book {
         self.ids += 1;
         let silenced = self.silences.iter().any(|silence| silence.covers(network, draft.kind, draft.subject, at));
         self.silenced += u64::from(silenced);
-        let open = Open { id: self.ids, told_at: draft.count, draft, last: at, silenced };
+        let causes = Vec::new();
+        let mut open = Open { id: self.ids, told_at: draft.count, draft, causes, last: at, silenced };
+        open.look(network);
         if !silenced {
             told.push(alert(network, &open, Phase::Open, at));
         }
@@ -119,7 +152,7 @@ impl Book {
             open.draft.towards(target, port);
         }
         if let Some(evidence) = evidence {
-            open.draft.show(evidence);
+            open.show(network, evidence);
         }
         if open.draft.count >= next_power(open.told_at) {
             open.told_at = open.draft.count;
@@ -182,6 +215,11 @@ impl Book {
         over
     }
 
+    /// The kinds of what is open and not silenced, each as often as it is.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> + '_ {
+        self.open.iter().filter(|(_, open)| !open.silenced).map(|(ticket, _)| ticket.kind)
+    }
+
     /// What is open, as it stands.
     #[must_use]
     pub fn standing(&self, network: &Network, at: At) -> Vec<Alert> {
@@ -220,20 +258,9 @@ fn alert(network: &Network, open: &Open, phase: Phase, told: At) -> Alert {
         last: open.last,
         told,
         evidence: draft.evidence.clone(),
-        causes: causes(network, &draft.evidence),
+        causes: open.causes.clone(),
         summary: words::summary(network, draft),
     }
-}
-
-/// Each once, in the order of the packets.
-fn causes(network: &Network, evidence: &[Evidence]) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    for cause in evidence.iter().filter_map(|one| network.cause(one)) {
-        if !causes.contains(&cause) {
-            causes.push(cause);
-        }
-    }
-    causes
 }
 
 #[cfg(test)]

@@ -68,24 +68,38 @@ impl Draft {
 
     /// Towards this address, on this port.
     pub fn towards(&mut self, target: IpAddr, port: Option<Port>) {
-        if self.targets.len() < TARGETS_MAX {
-            self.targets.insert(target);
-        } else {
-            self.more.0 |= !self.targets.contains(&target);
-        }
+        add(&mut self.targets, target, TARGETS_MAX, &mut self.more.0);
         if let Some(port) = port {
-            if self.ports.len() < PORTS_MAX {
-                self.ports.insert(port);
-            } else {
-                self.more.1 |= !self.ports.contains(&port);
-            }
+            add(&mut self.ports, port, PORTS_MAX, &mut self.more.1);
         }
     }
 
-    /// This packet shows it.
-    pub fn show(&mut self, evidence: Evidence) {
-        if self.evidence.len() < EVIDENCE_MAX {
+    /// This packet shows it; false where there are enough of those.
+    pub fn show(&mut self, evidence: Evidence) -> bool {
+        let has_room = self.evidence.len() < EVIDENCE_MAX;
+        if has_room {
             self.evidence.push(evidence);
         }
+        has_room
+    }
+
+    /// Targets and ports of another of the same kind and subject.
+    pub fn join(&mut self, other: &Self) {
+        for target in &other.targets {
+            self.towards(*target, None);
+        }
+        for port in &other.ports {
+            add(&mut self.ports, *port, PORTS_MAX, &mut self.more.1);
+        }
+        self.more = (self.more.0 || other.more.0, self.more.1 || other.more.1);
+    }
+}
+
+/// Adds where there is room; says where there is none.
+fn add<T: Ord>(to: &mut BTreeSet<T>, one: T, max: usize, is_more: &mut bool) {
+    if to.len() < max {
+        to.insert(one);
+    } else {
+        *is_more |= !to.contains(&one);
     }
 }

@@ -8,9 +8,8 @@ mod words;
 
 use std::net::IpAddr;
 
-use crate::cause::Cause;
 use crate::event::{At, Iface, Mac};
-use crate::network::Zone;
+use crate::network::{Cause, Zone};
 
 pub use book::{Book, OPEN_OF_KIND_MAX, Ticket};
 pub use draft::Draft;
@@ -308,6 +307,15 @@ pub struct Alert {
     pub causes: Vec<Cause>,
     /// One sentence.
     pub summary: String,
+}
+
+impl Alert {
+    /// What of the policy decided, in one sentence's part: `the drop at line 42; no rule accepts it`. Empty where that is not
+    /// known.
+    #[must_use]
+    pub fn causes_words(&self) -> String {
+        self.causes.iter().map(|cause| cause.words.as_str()).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// Targets an alert lists.

@@ -1,4 +1,5 @@
-//! An alert in words. Everything in them is a number, an address, a policy's name or an interface's name made safe.
+//! An alert in words. Everything in them is a number, an address, a policy's name, or an interface's or a maker's name made
+//! safe.
 
 use segwall_packetset::proto;
 

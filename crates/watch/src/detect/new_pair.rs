@@ -16,8 +16,14 @@ pub struct NewPairs {
 }
 
 impl NewPairs {
-    /// A connection was accepted.
-    pub fn accepted(&mut self, around: &mut Around<'_>, began: At, ends: Ends, evidence: Option<Evidence>) {
+    /// A connection was accepted; what shows it is only made where it is told of.
+    pub fn accepted(
+        &mut self,
+        around: &mut Around<'_>,
+        began: At,
+        ends: Ends,
+        evidence: impl FnOnce(&Around<'_>) -> Option<Evidence>,
+    ) {
         if ends.from == Zone::Unknown || ends.to == Zone::Unknown || self.known.contains(&ends) {
             return;
         }
@@ -30,7 +36,7 @@ impl NewPairs {
             return;
         }
         let mut draft = Draft::new(Kind::NewPair, Subject::Pair(ends.from, ends.to), around.at).within(ends.from);
-        if let Some(evidence) = evidence {
+        if let Some(evidence) = evidence(around) {
             draft.towards(evidence.packet.dst, Some(super::what_of(&evidence.packet)));
             draft.show(evidence);
         }

@@ -98,7 +98,7 @@ pub fn now() -> At {
 /// When the kernel does not tell.
 pub fn open_now(network: &mut Network) -> Result<Vec<Connection>, LiveError> {
     for address in rtnl_dump::addresses().map_err(LiveError::Links)? {
-        network.add_own(address.addr);
+        network.add_own(Iface::NONE, address.addr);
     }
     let mut found = Vec::new();
     Conntrack::open()?.each(|entry| found.push(convert::connection(&entry)))?;
@@ -151,7 +151,8 @@ impl Live {
             self.link(*index, &link.name, link.up && link.carrier, each);
         }
         for address in rtnl_dump::addresses().map_err(LiveError::Links)? {
-            each(now(), Event::OwnAddress(address.addr));
+            let iface = self.names.get(&address.link).copied().unwrap_or(Iface::NONE);
+            each(now(), Event::OwnAddress { iface, addr: address.addr });
         }
         for neighbour in rtnl_dump::neighbours().map_err(LiveError::Links)? {
             self.neighbour(neighbour, each);
@@ -228,7 +229,8 @@ impl Live {
             };
             let (input, output) = (name(logged.input), name(logged.output));
             unknown |= input.is_none() || output.is_none();
-            let ends = (input.unwrap_or_default(), output.unwrap_or_default());
+            // Not the box itself: somebody who came before their interface's name.
+            let ends = (input.unwrap_or_else(Iface::unknown), output.unwrap_or_else(Iface::unknown));
             if let Some(packet) = convert::packet(logged, ends, prefixes) {
                 each(now(), Event::Packet(packet));
             }

@@ -66,10 +66,10 @@ impl Notice {
         let mut text =
             format!("{}\n\nfirst {}, last {}, counted {}\n", alert.summary, alert.first, alert.last, alert.count);
         let targets: Vec<String> = alert.targets.iter().map(ToString::to_string).collect();
-        let causes: Vec<String> = alert.causes.iter().map(|cause| cause.words.clone()).collect();
-        for (word, list) in [("targets", &targets), ("ports", &alert.ports), ("by the policy", &causes)] {
+        let lists = [("targets", targets.join(", ")), ("ports", alert.ports.join(", "))];
+        for (word, list) in lists.into_iter().chain([("by the policy", alert.causes_words())]) {
             if !list.is_empty() {
-                text.push_str(&format!("{word}: {}\n", list.join(", ")));
+                text.push_str(&format!("{word}: {list}\n"));
             }
         }
         Self { urgency, title: format!("segwall: {state}{}", alert.summary), text, json }

@@ -222,7 +222,7 @@ impl Note {
             | Event::Counters(_)
             | Event::Neighbour { .. }
             | Event::Lease { .. }
-            | Event::OwnAddress(_)
+            | Event::OwnAddress { .. }
             | Event::Conntrack { .. }
             | Event::Tick => return None,
         };

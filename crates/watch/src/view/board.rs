@@ -90,7 +90,7 @@ impl Board {
             | Event::Neighbour { .. }
             | Event::Lease { .. }
             | Event::Link { .. }
-            | Event::OwnAddress(_)
+            | Event::OwnAddress { .. }
             | Event::Conntrack { .. }
             | Event::Table { .. }
             | Event::Drift { .. }

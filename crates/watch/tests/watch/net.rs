@@ -1,7 +1,6 @@
 //! The network of the tutorial, and packets in it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use segwall_core::policy::{Context, Policy, load};
 use segwall_core::ruleset::lower;
@@ -62,7 +61,16 @@ pub fn policy(more: &str) -> Policy {
 /// The network, and what the policy's rules say.
 pub fn network_with_rules(more: &str) -> Network {
     let (source, policy) = (source(more), policy(more));
-    Network::of(&policy).with_rules(Arc::new(lower(&policy, &source, &jiff::tz::TimeZone::UTC)))
+    Network::of(&policy).with_rules(lower(&policy, &source, &jiff::tz::TimeZone::UTC), "t.toml")
+}
+
+/// The same, with an uplink whose address comes by DHCP.
+pub fn network_of_a_changing_uplink(more: &str) -> Network {
+    let fixed = "addresses = [\"203.0.113.2/24\"]\ngateways = [\"203.0.113.1\"]\n";
+    assert!(POLICY.contains(fixed), "it has such an uplink");
+    let source = Source::new("t.toml", format!("{}{more}", POLICY.replace(fixed, "addresses = [\"dhcp\"]\n")));
+    let policy = read(&source);
+    Network::of(&policy).with_rules(lower(&policy, &source, &jiff::tz::TimeZone::UTC), "t.toml")
 }
 
 /// The line of the policy that begins so.

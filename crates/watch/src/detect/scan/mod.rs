@@ -15,7 +15,7 @@ use super::limits::{CONTACTS_ALL_MAX, SOURCES_MAX, WEIGHT, WEIGHT_UNANSWERED_UDP
 use super::peers::Peers;
 use super::table::Table;
 use super::{Around, what_of_tuple};
-use crate::alert::{Draft, Evidence, Kind, Subject, Technique, Ticket};
+use crate::alert::{Draft, EVIDENCE_MAX, Evidence, Kind, Subject, Technique, Ticket};
 use crate::event::{Answer, Connection, Packet};
 use crate::network::{Ends, Zone};
 use probe::{Look, Probe, probe};
@@ -179,11 +179,16 @@ fn raise(around: &mut Around<'_>, src: IpAddr, source: &Source, shape: &source::
     let mut draft = Draft::new(shape.kind, Subject::Addr(src), first).within(source.zone);
     draft.technique = Some(shape.technique);
     draft.count = u64::try_from(shape.contacts.len()).expect("few");
-    draft.evidence.clone_from(&source.evidence);
     draft.background = source.zone == Zone::Internet;
     for contact in &shape.contacts {
         draft.towards(contact.dst, Some(contact.what));
     }
+    let is_of_it = |packet: &Packet| {
+        let what = super::what_of(packet);
+        shape.contacts.iter().any(|contact| (contact.dst, contact.what) == (packet.dst, what))
+    };
+    let of_it = source.evidence.iter().filter(|evidence| is_of_it(&evidence.packet));
+    draft.evidence.extend(of_it.take(EVIDENCE_MAX));
     around.raise(draft)
 }
 

@@ -9,7 +9,7 @@ use super::super::limits::{
     OUTWARD_WINDOW_S, SLOW_S, WEIGHT,
 };
 use super::probe::Look;
-use crate::alert::{EVIDENCE_MAX, Evidence, Kind, Technique, Ticket};
+use crate::alert::{Evidence, Kind, Technique, Ticket};
 use crate::event::At;
 use crate::network::Zone;
 
@@ -24,6 +24,9 @@ pub struct Contact {
     /// It may have been a late packet.
     pub late: bool,
 }
+
+/// Packets that are kept of a source: a scan is told of with so many as a rule, and then shows the first of them.
+const KEPT: usize = (EVIDENCE / WEIGHT as u32) as usize;
 
 /// Who failed where.
 #[derive(Debug, Clone)]
@@ -101,7 +104,13 @@ impl Source {
         if !outward {
             self.walk = self.walk.saturating_add(u32::from(contact.weight));
         }
-        if let Some(evidence) = evidence.filter(|_| self.evidence.len() < EVIDENCE_MAX) {
+        if let Some(evidence) = evidence {
+            // The newest: older ones are of contacts that have no part in what will be told.
+            if self.evidence.len() >= KEPT {
+                self.evidence.remove(0);
+            }
+            // Sources are many.
+            self.evidence.reserve_exact(1);
             self.evidence.push(evidence);
         }
         Added::New

@@ -1,5 +1,7 @@
 //! Who is where: from interfaces and addresses to segments. Works without a policy too: interfaces are the names then.
 
+mod cause;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -7,10 +9,12 @@ use std::sync::Arc;
 
 use segwall_core::leases::{Vendors, is_random};
 use segwall_core::policy::{Policy, SegmentId};
-use segwall_core::ruleset::Ruleset;
 use segwall_packetset::{AddrRange, Family, mask_address};
 
+use self::cause::Rules;
 use crate::event::{Connection, Iface, Mac, Packet};
+
+pub use self::cause::Cause;
 
 /// Addresses of the box that are remembered beside the policy's.
 pub const OWN_ADDRESSES_MAX: usize = 4_096;
@@ -48,12 +52,13 @@ pub struct Network {
     /// Networks by length of their prefix, longest first: the narrowest that holds an address decides.
     networks: BTreeMap<Reverse<(u8, Family)>, BTreeMap<IpAddr, SegmentId>>,
     broadcasts: BTreeSet<IpAddr>,
-    own: BTreeSet<IpAddr>,
+    /// The box's own addresses, and on which interface they are, where that is known.
+    own: BTreeMap<IpAddr, Iface>,
     management: BTreeSet<SegmentId>,
     hosts: BTreeMap<IpAddr, String>,
     cards: BTreeSet<Mac>,
     ssh_port: u16,
-    rules: Option<Arc<Ruleset>>,
+    rules: Option<Rules>,
     makers: Arc<Vendors>,
 }
 
@@ -77,7 +82,7 @@ impl Network {
             network.by_iface.insert(Iface::new(segment.device.as_bytes()), Zone::Segment(id));
             for subnet in &segment.subnets {
                 network.add_range(subnet.network, id);
-                network.own.insert(subnet.gateway);
+                network.own.insert(subnet.gateway, Iface::new(segment.device.as_bytes()));
                 if subnet.network.family() == Family::V4 && subnet.network.len() > 2 {
                     network.broadcasts.insert(subnet.network.last());
                 }
@@ -88,7 +93,8 @@ impl Network {
         }
         for uplink in &policy.uplinks {
             network.by_iface.insert(Iface::new(uplink.device.as_bytes()), Zone::Internet);
-            network.own.extend(uplink.addresses.iter().map(|address| address.addr));
+            let device = Iface::new(uplink.device.as_bytes());
+            network.own.extend(uplink.addresses.iter().map(|address| (address.addr, device)));
         }
         network.management = policy.gateway.management.iter().copied().collect();
         for host in &policy.hosts {
@@ -96,12 +102,6 @@ impl Network {
             network.cards.extend(host.mac);
         }
         network
-    }
-
-    /// With what the policy's rules come to: alerts name the line that decided.
-    #[must_use]
-    pub fn with_rules(self, rules: Arc<Ruleset>) -> Self {
-        Self { rules: Some(rules), ..self }
     }
 
     /// With who makes which cards.
@@ -114,10 +114,6 @@ impl Network {
     #[must_use]
     pub fn maker(&self, mac: Mac) -> Option<&str> {
         if is_random(mac) { Some("an address that its host made up") } else { self.makers.of(mac) }
-    }
-
-    pub(crate) fn rules(&self) -> Option<&Ruleset> {
-        self.rules.as_deref()
     }
 
     fn add_range(&mut self, range: AddrRange, id: SegmentId) {
@@ -133,22 +129,26 @@ impl Network {
         of_family.filter_map(|(Reverse((len, _)), ids)| ids.get(&mask_address(addr, *len)).copied()).next()
     }
 
-    /// The box has this address too.
-    pub fn add_own(&mut self, addr: IpAddr) {
+    /// The box has this address too; [`Iface::NONE`]: nobody knows where.
+    pub fn add_own(&mut self, iface: Iface, addr: IpAddr) {
         if self.own.len() < OWN_ADDRESSES_MAX {
-            self.own.insert(addr);
+            if !iface.is_none() {
+                self.learn_uplink_address(iface, addr);
+            }
+            let on = self.own.entry(addr).or_insert(iface);
+            *on = if iface.is_none() { *on } else { iface };
         }
     }
 
-    /// Every address of the box that is known.
-    pub fn own_addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        self.own.iter().copied()
+    /// Every address of the box that is known, and on which interface.
+    pub fn own_addresses(&self) -> impl Iterator<Item = (Iface, IpAddr)> + '_ {
+        self.own.iter().map(|(addr, iface)| (*iface, *addr))
     }
 
     /// Whether the box has this address.
     #[must_use]
     pub fn is_own(&self, addr: IpAddr) -> bool {
-        self.own.contains(&addr)
+        self.own.contains_key(&addr)
     }
 
     /// The port of the box's SSH server.

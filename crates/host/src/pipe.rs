@@ -1,0 +1,28 @@
+//! Pipes, and who is at their other end.
+
+use std::os::fd::AsFd;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// Whether a file that is written to is a pipe or socket that nobody reads any more (`POLLERR`, poll(2)). False for any other.
+#[must_use]
+pub fn is_reader_gone(file: &impl AsFd) -> bool {
+    let mut asked = [PollFd::new(file.as_fd(), PollFlags::empty())];
+    let is_told = poll(&mut asked, PollTimeout::ZERO).is_ok_and(|ready| ready > 0);
+    is_told && asked[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_reader_is_gone_once_it_is() {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        assert!(!is_reader_gone(&writer));
+        drop(reader);
+        assert!(is_reader_gone(&writer));
+    }
+}
