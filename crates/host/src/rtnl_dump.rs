@@ -265,7 +265,7 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-fn read_address(body: &[u8]) -> Option<AddressFacts> {
+pub(crate) fn read_address(body: &[u8]) -> Option<AddressFacts> {
     let (mut local, mut other) = (None, None);
     for (kind, value) in Reader::new(body.get(IFADDR_LEN..)?) {
         match kind {

@@ -153,7 +153,7 @@ struct Daemon<'a> {
 ///
 /// # Errors
 /// See [`DaemonError`]. Full disks, receivers that do not answer and lost records are no errors.
-pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result<(), DaemonError> {
+pub fn watch(mut setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result<(), DaemonError> {
     let pages = Arc::new(Pages::default());
     let server = setup
         .metrics
@@ -164,7 +164,7 @@ pub fn watch(setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Result
         Style::Json => (log("drops.jsonl"), log("alerts.jsonl")),
         Style::Classic => (log("drops.log"), log("alerts.jsonl")),
     };
-    let mut state = State::new(setup.watched.network.clone(), setup.watched.options);
+    let mut state = State::new(std::mem::take(&mut setup.watched.network), setup.watched.options);
     state.silence(setup.watched.silences.clone());
     let (workers, remote) = (workers(&setup)?, remote(&setup)?);
     let store = setup.store.clone().map(Store::start).transpose().map_err(DaemonError::Store)?;
@@ -286,9 +286,9 @@ impl Daemon<'_> {
         if let Some(differences) = self.outside.differences() {
             self.event(now(), &Event::Drift { differences });
         }
-        if let Some(watched) = self.outside.reloaded() {
+        if let Some(mut watched) = self.outside.reloaded() {
             let before = self.state.network().clone();
-            self.state.watch_from_now(watched.network.clone(), watched.options);
+            self.state.watch_from_now(std::mem::take(&mut watched.network), watched.options);
             self.state.silence(watched.silences.clone());
             self.totals.renamed(&before, self.state.network());
             self.traffic.renamed(&before, self.state.network());

@@ -144,6 +144,7 @@ impl State {
         for (iface, addr) in self.network.own_addresses() {
             network.add_own(iface, addr);
         }
+        network.hold_from(self.now);
         (self.network, self.options) = (network, options);
         self.spikes.expect(options.drops);
     }

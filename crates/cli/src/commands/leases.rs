@@ -131,6 +131,11 @@ impl Books {
         Ok(Self { measure, makers: makers() })
     }
 
+    /// Whose files are read.
+    pub fn server(&self) -> DhcpKind {
+        self.measure.checked.policy.dhcp.kind
+    }
+
     /// What the server wrote down. It writes its files anew while others read them: what is there twice in a row was whole.
     pub fn read(&self, linux: &Linux) -> Result<Leases, Failure> {
         let mut found = self.look(linux)?;

@@ -52,19 +52,21 @@ pub fn run(args: &Args) -> Result<Answer, Failure> {
         if out::is_reader_gone() {
             return Ok(Answer::Yes);
         }
-        // A clock that is set back gives nobody a lease that was over.
-        let now_s = clock::now().as_second().max(then_s);
-        // A new policy has other segments, other times, and perhaps another server: nothing became of a lease by that.
+        let now_s = clock::now().as_second();
+        // After a clock was set back, or by another server's files, nothing that differs became of a lease.
+        let mut is_anew = now_s < then_s;
         let now_holds = generation();
         if now_holds != holds {
+            let server = books.server();
             books = Books::open(&mut linux, args)?;
             holds = now_holds;
-            (before, then_s) = (books.read(&linux)?.list, now_s);
-            continue;
+            is_anew |= books.server() != server;
         }
         let after = books.read(&linux)?.list;
-        for (change, lease) in changes((&before, then_s), (&after, now_s)) {
-            show(args, &books, Some(change), lease)?;
+        if !is_anew {
+            for (change, lease) in changes((&before, then_s), (&after, now_s)) {
+                show(args, &books, Some(change), lease)?;
+            }
         }
         (before, then_s) = (after, now_s);
     }

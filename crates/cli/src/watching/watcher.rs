@@ -90,7 +90,7 @@ fn read(name: String, policy: String) -> Option<Watched> {
 }
 
 fn acts(watched: &Watched) -> Option<Network> {
-    watched.quarantine_s.map(|_| watched.network.clone())
+    watched.quarantine_s.map(|_| watched.network.clone().without_rules())
 }
 
 /// What came from the one that keeps us, and was not looked at yet.

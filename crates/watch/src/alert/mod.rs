@@ -310,11 +310,15 @@ pub struct Alert {
 }
 
 impl Alert {
-    /// What of the policy decided, in one sentence's part: `the drop at line 42; no rule accepts it`. Empty where that is not
-    /// known.
+    /// What of the policy decided, in one sentence's part: `the drop at line 42; no rule accepts it`; of which policy, where there
+    /// were several. Empty where that is not known.
     #[must_use]
     pub fn causes_words(&self) -> String {
-        self.causes.iter().map(|cause| cause.words.as_str()).collect::<Vec<_>>().join("; ")
+        let is_mixed = self.causes.windows(2).any(|pair| pair[0].policy != pair[1].policy);
+        let words = |cause: &Cause| {
+            if is_mixed { format!("{} ({})", cause.words, cause.policy) } else { cause.words.clone() }
+        };
+        self.causes.iter().map(words).collect::<Vec<_>>().join("; ")
     }
 }
 

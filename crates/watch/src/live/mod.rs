@@ -16,7 +16,7 @@ use segwall_core::emit::nft::{ACCEPT_LOG_GROUP, DROP_LOG_GROUP};
 use segwall_host::conntrack::{self, Conntrack, ConntrackError, Events, Heard};
 use segwall_host::nf_tables::{Changes, NfTables, NfTablesError};
 use segwall_host::nflog::NflogError;
-use segwall_host::rtnl_dump;
+use segwall_host::rtnl_dump::{self, AddressFacts};
 use segwall_host::watch::{Losses, PacketLog, Surrounding, Surroundings, SurroundingsError, fill};
 use thiserror::Error;
 
@@ -145,14 +145,18 @@ impl Live {
         self.is_seen = is_seen;
     }
 
+    fn address(&self, address: &AddressFacts, each: &mut dyn FnMut(At, Event)) {
+        let iface = self.names.get(&address.link).copied().unwrap_or(Iface::NONE);
+        each(now(), Event::OwnAddress { iface, addr: address.addr });
+    }
+
     fn links(&mut self, each: &mut dyn FnMut(At, Event)) -> Result<(), LiveError> {
         let links = rtnl_dump::links().map_err(LiveError::Links)?;
         for (index, link) in links.iter().take(LINKS_MAX) {
             self.link(*index, &link.name, link.up && link.carrier, each);
         }
         for address in rtnl_dump::addresses().map_err(LiveError::Links)? {
-            let iface = self.names.get(&address.link).copied().unwrap_or(Iface::NONE);
-            each(now(), Event::OwnAddress { iface, addr: address.addr });
+            self.address(&address, each);
         }
         for neighbour in rtnl_dump::neighbours().map_err(LiveError::Links)? {
             self.neighbour(neighbour, each);
@@ -205,9 +209,10 @@ impl Live {
         ];
         // A signal ends the wait; whoever caught it knows why.
         let _ = poll(&mut fds, timeout);
+        // First: packets of an interface that has just come have its name.
+        self.surrounded(each)?;
         self.logged(each)?;
         self.connected(each)?;
-        self.surrounded(each)?;
         let is_changed = self.changes.any();
         if is_changed {
             self.next_round = self.next_round.min(Instant::now() + ROUND_MIN);
@@ -278,6 +283,7 @@ impl Live {
                     self.names.remove(&link.index);
                     self.up.remove(&link.index);
                 }
+                Surrounding::Address(address) => self.address(&address, each),
                 Surrounding::Neighbour(neighbour) => self.neighbour(neighbour, each),
                 Surrounding::NeighbourGone(_) => {}
             }

@@ -11,7 +11,7 @@ use segwall_packetset::{Flow, Header, Place};
 
 use super::Network;
 use crate::alert::Evidence;
-use crate::event::{Iface, Packet, Reason, Verdict};
+use crate::event::{self, Iface, Packet, Reason, Verdict};
 
 /// What of a policy decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,20 +29,38 @@ pub struct Cause {
 pub(super) struct Rules {
     policy: Arc<str>,
     ruleset: Arc<Ruleset>,
+    /// What came before met the rules of another policy.
+    since: event::At,
 }
 
 impl Network {
     /// With what the policy's rules come to: alerts name the line that decided.
     #[must_use]
     pub fn with_rules(self, ruleset: Ruleset, policy: &str) -> Self {
-        Self { rules: Some(Rules { policy: policy.into(), ruleset: Arc::new(ruleset) }), ..self }
+        Self {
+            rules: Some(Rules { policy: policy.into(), ruleset: Arc::new(ruleset), since: event::At(i64::MIN) }),
+            ..self
+        }
+    }
+
+    /// Its rules hold from now on, and decided about nothing that came before.
+    pub fn hold_from(&mut self, at: event::At) {
+        if let Some(rules) = &mut self.rules {
+            rules.since = at;
+        }
+    }
+
+    /// Who is where, and nothing of rules.
+    #[must_use]
+    pub fn without_rules(self) -> Self {
+        Self { rules: None, ..self }
     }
 
     /// What decided about a packet. `None` where the policy is not known, did not decide, or says something else than what
     /// became of the packet.
     #[must_use]
     pub fn cause(&self, evidence: &Evidence) -> Option<Cause> {
-        let Rules { policy, ruleset } = self.rules.as_ref()?;
+        let Rules { policy, ruleset, .. } = self.rules.as_ref().filter(|rules| evidence.at >= rules.since)?;
         let Packet { proto, src, dst, header, verdict, .. } = evidence.packet;
         let place = |iface: Iface| if iface.is_none() { Place::Gateway } else { ruleset.behind(iface.as_str()) };
         let (input, output) = (place(evidence.packet.input), place(evidence.packet.output));
@@ -109,8 +127,6 @@ fn is_sent_on(ruleset: &Ruleset, flow: &Flow) -> bool {
     };
     ruleset.translations.iter().any(|translation| {
         let is_target = translation.to == flow.dst && translation.proto == flow.proto;
-        is_target
-            && (translation.uplink == input || translation.hairpin)
-            && translation.delivered_ports().contains(dport)
+        is_target && translation.uplink == input && translation.delivered_ports().contains(dport)
     })
 }

@@ -187,6 +187,9 @@ impl Network {
         if iface.is_none() {
             return Zone::Gateway;
         }
+        if iface == Iface::unknown() {
+            return Zone::Unknown;
+        }
         self.by_iface.get(&iface).copied().unwrap_or(Zone::Interface(iface))
     }
 

@@ -6,7 +6,7 @@ use segwall_watch::{Alert, Event, Options, State};
 
 use super::net::{
     BOX, GUEST, OFFICE, SERVERS, Traffic, WAN, Way, at_ms, because, connection, ip, line_of,
-    network_of_a_changing_uplink, network_with_rules, syn,
+    network_of_a_changing_uplink, network_with_rules, syn, udp,
 };
 
 const DAY: i64 = 86_400_000;
@@ -30,7 +30,7 @@ service = "telnet"
 [[accept]]
 from = "office"
 to = "servers"
-service = "https"
+service = ["https", "http"]
 
 [[accept]]
 from = "guest"
@@ -130,6 +130,47 @@ fn another_policy_changes_nothing_about_what_was_seen() {
 }
 
 #[test]
+fn a_policy_is_no_cause_of_what_came_before_it() {
+    let mut state = state();
+    let way = Way(GUEST, SERVERS, "192.168.30.6", "192.168.20.9");
+    let mut told = Vec::new();
+    for port in 1..=9u16 {
+        if port == 9 {
+            state.watch_from_now(network_with_rules(RULES), Options::default());
+        }
+        let packet = because(Reason::Rule, syn(way, 40_000, port));
+        told.extend(state.step(at_ms(i64::from(port)), &Event::Packet(packet)));
+    }
+    assert_eq!((told[0].kind.word(), told[0].evidence.len(), causes(&told)), ("scan-vertical", 5, Vec::new()));
+}
+
+#[test]
+fn who_scans_inside_is_shown_whatever_goes_out_besides() {
+    let mut traffic = Traffic::default();
+    for n in 1..=20u16 {
+        let out = Way(OFFICE, WAN, "192.168.10.5", "198.51.100.7");
+        traffic.packet(i64::from(n) * 1_000, because(Reason::Rule, udp(out, 40_000, 440 + n)));
+        let inside = Way(OFFICE, SERVERS, "192.168.10.5", "192.168.20.9");
+        traffic.packet(i64::from(n) * 1_000 + 500, udp(inside, 40_000, 33_500));
+        let host = format!("192.168.20.{}", 10 + n);
+        let many = Way(OFFICE, SERVERS, "192.168.10.5", &host);
+        traffic.packet(i64::from(n) * 1_000 + 600, udp(many, 40_000, 33_500));
+    }
+    let told = traffic.run(&mut state());
+    let scan = told.iter().find(|alert| alert.kind.word() == "scan-horizontal").expect("told");
+    assert_eq!((scan.evidence.len(), causes(std::slice::from_ref(scan))), (5, vec![no_rule()]));
+}
+
+#[test]
+fn whose_interface_has_no_name_yet_is_no_new_pair() {
+    let mut state = state();
+    state.step(at_ms(0), &Event::Tick);
+    let packet = syn(Way("?", SERVERS, "192.168.10.5", "192.168.20.9"), 40_000, 443);
+    let told = state.step(at_ms(DAY + 1), &Event::Packet(Packet { verdict: Verdict::Accepted, ..packet }));
+    assert_eq!(told, []);
+}
+
+#[test]
 fn who_is_refused_again_and_again_shows_more_than_one_packet() {
     let mut state = state();
     let mut told = Vec::new();
@@ -194,6 +235,13 @@ fn what_was_sent_on_names_the_port_forward() {
         ("internet > servers", vec![by("[[forward]]", "the port forward")])
     );
     assert_eq!(told[0].ports, ["tcp/80"]);
+}
+
+#[test]
+fn who_speaks_to_a_forwards_target_without_it_has_a_cause() {
+    let told =
+        new_pair(connection(Way("", "", "192.168.10.5", "192.168.20.9"), proto::TCP, 40_000, 80, Answer::Unknown));
+    assert_eq!(causes(&told), [by("[[accept]]", "the accept")]);
 }
 
 /// As nft writes it down: behind the translation, which it does not tell.

@@ -15,7 +15,7 @@ use super::limits::{CONTACTS_ALL_MAX, SOURCES_MAX, WEIGHT, WEIGHT_UNANSWERED_UDP
 use super::peers::Peers;
 use super::table::Table;
 use super::{Around, what_of_tuple};
-use crate::alert::{Draft, EVIDENCE_MAX, Evidence, Kind, Subject, Technique, Ticket};
+use crate::alert::{Draft, Evidence, Kind, Subject, Technique, Ticket};
 use crate::event::{Answer, Connection, Packet};
 use crate::network::{Ends, Zone};
 use probe::{Look, Probe, probe};
@@ -134,6 +134,9 @@ impl Scans {
             self.contacts = self.contacts.saturating_sub(gone.len());
         }
         let source = self.sources.get_mut(&src).expect("was put there");
+        if source.zone == Zone::Unknown {
+            source.zone = zone;
+        }
         if let Some(ticket) = source.episode {
             let towards = Some((probe.dst, Some(probe.what)));
             if around.book.grow(around.network, at, ticket, 1, towards, evidence, around.told) {
@@ -183,12 +186,7 @@ fn raise(around: &mut Around<'_>, src: IpAddr, source: &Source, shape: &source::
     for contact in &shape.contacts {
         draft.towards(contact.dst, Some(contact.what));
     }
-    let is_of_it = |packet: &Packet| {
-        let what = super::what_of(packet);
-        shape.contacts.iter().any(|contact| (contact.dst, contact.what) == (packet.dst, what))
-    };
-    let of_it = source.evidence.iter().filter(|evidence| is_of_it(&evidence.packet));
-    draft.evidence.extend(of_it.take(EVIDENCE_MAX));
+    draft.evidence.extend(source.evidence(&shape.contacts));
     around.raise(draft)
 }
 

@@ -9,7 +9,7 @@ use super::super::limits::{
     OUTWARD_WINDOW_S, SLOW_S, WEIGHT,
 };
 use super::probe::Look;
-use crate::alert::{Evidence, Kind, Technique, Ticket};
+use crate::alert::{EVIDENCE_MAX, Evidence, Kind, Technique, Ticket};
 use crate::event::At;
 use crate::network::Zone;
 
@@ -28,6 +28,14 @@ pub struct Contact {
 /// Packets that are kept of a source: a scan is told of with so many as a rule, and then shows the first of them.
 const KEPT: usize = (EVIDENCE / WEIGHT as u32) as usize;
 
+/// A packet of a contact.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    what: What,
+    outward: bool,
+    evidence: Evidence,
+}
+
 /// Who failed where.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -40,7 +48,8 @@ pub struct Source {
     walk: u32,
     /// Hosts that answered and thereby paid for a failure.
     credited: Vec<IpAddr>,
-    pub evidence: Vec<Evidence>,
+    /// The newest, so many towards either side.
+    evidence: Vec<Shown>,
     pub episode: Option<Ticket>,
 }
 
@@ -105,15 +114,24 @@ impl Source {
             self.walk = self.walk.saturating_add(u32::from(contact.weight));
         }
         if let Some(evidence) = evidence {
-            // The newest: older ones are of contacts that have no part in what will be told.
-            if self.evidence.len() >= KEPT {
-                self.evidence.remove(0);
+            let of_side = || self.evidence.iter().filter(|shown| shown.outward == outward).count();
+            if of_side() >= KEPT {
+                let oldest = self.evidence.iter().position(|shown| shown.outward == outward);
+                oldest.map(|at| self.evidence.remove(at));
             }
             // Sources are many.
             self.evidence.reserve_exact(1);
-            self.evidence.push(evidence);
+            self.evidence.push(Shown { what: contact.what, outward, evidence });
         }
         Added::New
+    }
+
+    /// The first packets of these contacts that are kept.
+    pub fn evidence(&self, of: &[Contact]) -> impl Iterator<Item = &Evidence> {
+        let is_of = |shown: &&Shown| {
+            of.iter().any(|contact| (contact.dst, contact.what) == (shown.evidence.packet.dst, shown.what))
+        };
+        self.evidence.iter().filter(is_of).map(|shown| &shown.evidence).take(EVIDENCE_MAX)
     }
 
     /// A first contact succeeded: it pays for a failure, if this host has not yet and few did.
@@ -124,8 +142,9 @@ impl Source {
         }
     }
 
-    /// Contacts grow old.
+    /// Contacts grow old, and what shows them.
     fn forget(&mut self, at: At) {
+        self.evidence.retain(|shown| at.since_s(shown.evidence.at) < CONTACT_S);
         if self.outward.len() >= CONTACTS_MAX {
             self.outward.retain(|contact| at.since_s(contact.at) < OUTWARD_WINDOW_S);
         }
