@@ -37,20 +37,21 @@ impl Linux {
     /// with whom they may still speak. How many ended.
     ///
     /// # Errors
-    /// When the list cannot be written, or the kernel refuses: then the list is as it was.
+    /// When the kernel refuses: then nothing changed. When the list cannot be written: then they are cut off until rules are
+    /// loaded from the beginning, as at the next start.
     pub fn quarantine(&mut self, new: Vec<Held>, allowed: &[AddrRange]) -> Result<usize, HostError> {
         let now_s = Timestamp::now().as_second();
         let addresses: BTreeSet<IpAddr> = new.iter().map(|held| held.addr).collect();
         let script: String = new.iter().map(|held| quarantine::put(held, now_s)).collect();
-        let before = self.quarantine_list()?;
-        let mut list = before.clone();
+        let mut list = self.quarantine_list()?;
         list.put(new, now_s);
-        self.keep(&list)?;
-        if let Err(error) = self.nft_load(&script) {
-            self.keep(&before)?;
-            return Err(HostError::new("put the host into quarantine; are Segwall's rules loaded?", error));
-        }
-        cut(&addresses, allowed)
+        // First what stops packets: a slow disk must keep nobody going.
+        self.nft_load(&script)
+            .map_err(|error| HostError::new("put the host into quarantine; are Segwall's rules loaded?", error))?;
+        let ended = cut(&addresses, allowed);
+        self.keep(&list)
+            .map_err(|error| HostError::new("keep the quarantine over the next start; it holds until then", error))?;
+        ended
     }
 
     /// Lets addresses go.

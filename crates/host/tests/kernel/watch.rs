@@ -5,6 +5,8 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
 use segwall_host::attr;
 use segwall_host::conntrack::{Entry, Event, Events, Heard, Key, Volume};
 use segwall_host::nf_tables::{Changes, Count, NfTables, fields};
@@ -257,10 +259,15 @@ fn five_thousand_counters_are_read_in_no_time() {
     // A user namespace sends only so much at once.
     counters.chunks(500).for_each(|some| net.load(&some.concat()));
     let mut tables = net.gateway.run(NfTables::open).unwrap().unwrap();
-    let begun = Instant::now();
+    let used = || {
+        let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+        let micros = |time: TimeVal| u64::try_from(time.num_microseconds()).unwrap();
+        Duration::from_micros(micros(usage.user_time()) + micros(usage.system_time()))
+    };
+    let before = used();
     let read = tables.counters("segwall").unwrap();
-    let took = begun.elapsed();
-    println!("    5,000 counters in {:.1} ms", took.as_secs_f64() * 1e3);
+    let took = used() - before;
+    println!("    5,000 counters in {:.1} ms of CPU", took.as_secs_f64() * 1e3);
     assert_eq!(read.len(), 5000);
     assert!((0..5000).all(|n| read[&format!("pair{n}")] == Count { packets: n, bytes: 2 * n }));
     assert!(took < Duration::from_millis(250), "{took:?}");

@@ -84,7 +84,7 @@ fn vanishes(world: &World, input: &Input<'_>, transport: Transport, mut options:
         ours[ours.len() / 2],
     );
     // The other thread may lose its core while it holds the lock; a wait for disk or network would be seconds.
-    assert!(late * 1000 <= ours.len() && largest < Duration::from_millis(100), "{late} late, {largest:?}");
+    assert!(late * 1000 <= ours.len() && largest < Duration::from_millis(500), "{late} late, {largest:?}");
 }
 
 fn tcp_collector_vanishes() {

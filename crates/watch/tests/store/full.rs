@@ -94,7 +94,8 @@ fn filled() {
         "    {given} flows: {} stored, {} counted as lost; the longest hand-over took {longest:?}",
         numbers.flows, numbers.lost
     );
-    assert!(longest < Duration::from_millis(100), "{longest:?}");
+    // A machine that is busy takes the core away for a while; a wait for the disk would be for as long as it is full.
+    assert!(longest < Duration::from_millis(500), "{longest:?}");
     umount(dir.path()).unwrap();
 }
 
