@@ -111,6 +111,10 @@ impl Packet {
             && let Some(at) = checksum_at(self.proto)
         {
             payload[at] ^= 0x55;
+            // Zero would say that there is no checksum (RFC 768), and nothing is wrong with that.
+            if payload[at..at + 2] == [0, 0] {
+                payload[at + 1] ^= 0x55;
+            }
         }
         with_ip_header(self.src, self.dst, self.proto, hops, &payload)
     }
@@ -371,6 +375,15 @@ mod tests {
 
     fn ports() -> Transport {
         Transport::Ports { sport: 1000, dport: 80, flags: TcpFlags(TcpFlags::SYN), acknowledges: 0 }
+    }
+
+    /// One tag in 65,536 has a checksum that the same change would make zero: none.
+    #[test]
+    fn a_wrong_checksum_is_not_no_checksum() {
+        let checksum_of = |packet: &Packet| packet.ip()[26..28].to_vec();
+        let of = |number| Packet { tag: Tag { run: 7, number }, ..packet(proto::UDP, ports(), false) };
+        let unlucky = (0..1_000_000).map(of).find(|packet| checksum_of(packet) == [0x55, 0]).expect("there are many");
+        assert_eq!(checksum_of(&Packet { broken: true, ..unlucky }), [0, 0x55]);
     }
 
     #[test]
