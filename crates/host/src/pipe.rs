@@ -4,8 +4,8 @@ use std::os::fd::AsFd;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// Whether a file that is written to is a pipe or socket that nobody reads any more (`POLLERR` of a pipe,
-/// `POLLHUP` of a socket; poll(2)). False for any other.
+/// Whether a file that is written to is a pipe that nobody reads any more (`POLLERR`, poll(2)), or a socket or terminal that
+/// hung up (`POLLHUP`). Plain files have their reader always.
 #[must_use]
 pub fn is_reader_gone(file: &impl AsFd) -> bool {
     let mut asked = [PollFd::new(file.as_fd(), PollFlags::empty())];

@@ -42,8 +42,7 @@ pub fn run(args: &Args) -> Result<Answer, Failure> {
     let mut books = Books::open(&mut linux, args)?;
     let mut then_s = clock::now().as_second();
     let mut before = books.read(&linux)?.list;
-    let is_over = |lease: &&Lease| lease.expires_s.is_some_and(|end_s| end_s <= then_s);
-    for lease in before.values().filter(|lease| !is_over(lease)) {
+    for lease in before.values().filter(|lease| !lease.is_over(then_s)) {
         show(args, &books, None, lease)?;
     }
     loop {

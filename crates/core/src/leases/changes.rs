@@ -25,21 +25,20 @@ pub fn changes<'a>(
     (before, then_s): (&'a BTreeMap<IpAddr, Lease>, i64),
     (after, now_s): (&'a BTreeMap<IpAddr, Lease>, i64),
 ) -> Vec<(Change, &'a Lease)> {
-    let is_over = |lease: &Lease, at_s: i64| lease.expires_s.is_some_and(|end_s| end_s <= at_s);
     let mut found = Vec::new();
-    for old in before.values().filter(|old| !is_over(old, then_s)) {
+    for old in before.values().filter(|old| !old.is_over(then_s)) {
         match after.get(&old.addr) {
-            None if is_over(old, now_s) => found.push((Change::Ended, old)),
+            None if old.is_over(now_s) => found.push((Change::Ended, old)),
             None => found.push((Change::Released, old)),
-            Some(new) if is_over(new, now_s) => found.push((Change::Ended, new)),
+            Some(new) if new.is_over(now_s) => found.push((Change::Ended, new)),
             Some(new) if new.mac != old.mac => found.push((Change::Given, new)),
             // When it was asked for is worked out from the policy, where the file does not tell.
             Some(new) if (&new.name, new.expires_s) != (&old.name, old.expires_s) => found.push((Change::Renewed, new)),
             Some(_) => {}
         }
     }
-    let had = |addr: &IpAddr| before.get(addr).is_some_and(|old| !is_over(old, then_s));
-    found.extend(after.values().filter(|new| !had(&new.addr) && !is_over(new, now_s)).map(|new| (Change::Given, new)));
+    let had = |addr: &IpAddr| before.get(addr).is_some_and(|old| !old.is_over(then_s));
+    found.extend(after.values().filter(|new| !had(&new.addr) && !new.is_over(now_s)).map(|new| (Change::Given, new)));
     found.sort_by_key(|(_, lease)| lease.addr);
     found
 }

@@ -45,6 +45,14 @@ pub struct Lease {
     pub renewed_s: Option<i64>,
 }
 
+impl Lease {
+    /// Whether its time is over, at an instant in seconds since 1970.
+    #[must_use]
+    pub fn is_over(&self, at_s: i64) -> bool {
+        self.expires_s.is_some_and(|end_s| end_s <= at_s)
+    }
+}
+
 /// Leases of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leases {

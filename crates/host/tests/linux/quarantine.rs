@@ -10,7 +10,7 @@ use segwall_core::analysis::proof::{Answer, prove};
 use segwall_core::netfilter;
 use segwall_core::quarantine::Held;
 use segwall_core::ruleset::At;
-use segwall_host::apply::{Compiled, Host, Verdict, boot};
+use segwall_host::apply::{Compiled, Host, Verdict, boot, temporary};
 use segwall_host::conntrack::Conntrack;
 use segwall_host::linux::quarantine::{LIST, in_kernel, neighbours};
 use segwall_host::netns::Netns;
@@ -25,6 +25,7 @@ use crate::world::{Dir, compiled, policy};
 pub const ALL: &[Case] = &[
     ("an_open_flow_stops_and_only_what_is_allowed_goes_on", an_open_flow_stops_and_only_what_is_allowed_goes_on),
     ("loading_rules_keeps_who_is_in_quarantine", loading_rules_keeps_who_is_in_quarantine),
+    ("a_list_that_cannot_be_written_keeps_nobody_going", a_list_that_cannot_be_written_keeps_nobody_going),
     ("a_reboot_keeps_who_is_in_quarantine", a_reboot_keeps_who_is_in_quarantine),
     ("a_card_is_found_among_the_neighbours", a_card_is_found_among_the_neighbours),
     ("rules_that_break_quarantine_are_refuted", rules_that_break_quarantine_are_refuted),
@@ -150,6 +151,20 @@ fn loading_rules_keeps_who_is_in_quarantine() {
     assert!(!wires.connects(80));
     thread::sleep(Duration::from_millis(5_200));
     assert!(wires.connects(80), "its time is over");
+}
+
+fn a_list_that_cannot_be_written_keeps_nobody_going() {
+    let dir = Dir::new("quarantine-disk");
+    let wires = Wires::new();
+    let mut linux = dir.linux();
+    let rules = compiled(&mut linux, 1, &policy(SERVICES));
+    wires.gateway.run(|| linux.load(None, Some(&rules)).unwrap()).unwrap();
+    assert!(wires.connects(80));
+    // Where the new list would be written stands a directory that is not empty.
+    std::fs::create_dir_all(dir.path().join(format!(".{}/full", temporary(LIST)))).unwrap();
+    let error = wires.gateway.run(|| linux.quarantine(vec![held(LEFT, Some(600))], &[]).unwrap_err()).unwrap();
+    assert!(error.to_string().contains("keep the quarantine over the next start"), "{error}");
+    assert!(!wires.connects(80), "it is cut off all the same");
 }
 
 fn a_reboot_keeps_who_is_in_quarantine() {
