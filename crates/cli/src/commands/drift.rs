@@ -1,6 +1,7 @@
 //! `segwall drift`: in what the box differs from the generation that holds.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use segwall_core::doctor::Rules;
@@ -40,6 +41,8 @@ pub struct Data {
     pub packets: Vec<String>,
     /// Rules that were added or taken away by hand, whatever it means.
     pub edited: Vec<String>,
+    /// Addresses on the quarantine's list that the kernel lets pass.
+    pub let_go: Vec<IpAddr>,
     /// What else differs, as what `segwall apply` would do about it.
     pub steps: Vec<String>,
     /// What would keep `segwall apply` from doing it.
@@ -84,23 +87,26 @@ fn look(linux: &mut Linux, measure: &Measure) -> Result<Data, Failure> {
     let mut steps: Vec<String> = planned.plan.changes.iter().map(ToString::to_string).collect();
     let (rules, packets) = match found.rules {
         Rules::Proved => ("equal", Vec::new()),
-        Rules::Refuted(packets) => {
-            // The plan compares numbers of generations, and this one is the same.
-            let load = format!("load the rules of generation {number}");
-            if !steps.contains(&load) {
-                steps.push(format!("{load} over what was changed"));
-            }
-            ("different", packets)
-        }
+        Rules::Refuted(packets) => ("different", packets),
         Rules::Undetermined(reasons) => ("undetermined", reasons),
         Rules::Unread(why) => ("undetermined", vec![why]),
         Rules::NoGeneration => ("undetermined", vec![format!("generation {number} cannot be read")]),
     };
+    let let_go: Vec<IpAddr> = linux.let_go().map_err(router::refused)?.into_iter().collect();
+    // The plan compares numbers of generations, and this one is the same.
+    let load = format!("load the rules of generation {number}");
+    if rules == "different" && !steps.contains(&load) {
+        steps.push(format!("{load} over what was changed"));
+    }
+    if !let_go.is_empty() {
+        steps.push("hold in quarantine who is on its list".to_owned());
+    }
     Ok(Data {
         generation: Some(number),
         rules,
         packets,
         edited: found.edited,
+        let_go,
         steps,
         obstacles: planned.obstacles.iter().map(ToString::to_string).collect(),
     })
@@ -125,6 +131,12 @@ fn text(data: &Data) -> String {
         let _ = writeln!(text, "{CARE}somebody edited our table{CARE:#}{meaning}");
         for one in &data.edited {
             let _ = writeln!(text, "  {}", Escaped(one));
+        }
+    }
+    if !data.let_go.is_empty() {
+        let _ = writeln!(text, "{BAD}on the quarantine's list, and not held{BAD:#}");
+        for one in &data.let_go {
+            let _ = writeln!(text, "  {one}");
         }
     }
     if data.steps.is_empty() {

@@ -95,7 +95,15 @@ mod tests {
     fn of(rules: &'static str, steps: &[&str]) -> Option<Look> {
         let words = |list: &[&str]| list.iter().map(ToString::to_string).collect();
         let (packets, steps) = (words(&["one", "two"]), words(steps));
-        let data = Data { generation: Some(3), rules, packets, edited: Vec::new(), steps, obstacles: Vec::new() };
+        let data = Data {
+            generation: Some(3),
+            rules,
+            packets,
+            edited: Vec::new(),
+            let_go: Vec::new(),
+            steps,
+            obstacles: Vec::new(),
+        };
         let document = Envelope { version: 1, command: "drift", ok: false, findings: Vec::new(), data: Some(data) };
         read(&serde_json::to_vec(&document).unwrap())
     }

@@ -12,6 +12,8 @@ pub struct Facts {
     pub inventory: Inventory,
     /// Whether the kernel holds what the confirmed generation says.
     pub rules: Rules,
+    /// Who is on the list of the quarantine, and whom the kernel lets pass all the same.
+    pub let_go: Option<BTreeSet<IpAddr>>,
     /// Tables of nftables that are not ours.
     pub tables: Option<Vec<ForeignTable>>,
     /// What else than nftables decides about packets: legacy tables, XDP, BPF; as sentences.

@@ -1,7 +1,7 @@
 //! Every check by its name, with what it asks.
 
 /// Name and question, in the order in which checks are made.
-pub const CHECKS: [(&str, &str); 39] = [
+pub const CHECKS: [(&str, &str); 40] = [
     ("programs", "Are the programs that this policy needs installed?"),
     ("module", "Are the kernel's modules loaded, 8021q for VLANs first of all?"),
     ("interface", "Are the trunk, the uplink and untagged segments' interfaces there?"),
@@ -16,6 +16,7 @@ pub const CHECKS: [(&str, &str); 39] = [
     ("boot-forwarding", "Does somebody's sysctl file switch forwarding on before the rules are in?"),
     ("table", "Is our table in the kernel?"),
     ("rules", "Does the kernel do what the confirmed generation says, for every packet?"),
+    ("quarantine", "Does the kernel hold everybody who is on the quarantine's list?"),
     ("forwarding", "Is IPv4 forwarded when it should be, and never without rules?"),
     ("forwarding6", "Is IPv6 forwarded when it should be, and never without rules?"),
     ("rp-filter", "Does the kernel drop packets by their way back, unseen?"),

@@ -1,14 +1,21 @@
-//! The rules in the kernel.
+//! The rules in the kernel, and whom they hold in quarantine.
+
+use std::net::IpAddr;
 
 use super::check::{Checks, Fault};
 use super::{Facts, Rules};
 use crate::emit::nft::TABLE;
 use crate::plan::{FORWARD_V4, FORWARD_V6};
 
+/// Addresses that one sentence names.
+const SHOWN_MAX: usize = 8;
+
 pub(super) fn check(checks: &mut Checks, facts: &Facts) {
     let Some(held) = &facts.held else {
-        checks.not_needed("table", "nothing was applied yet");
-        return checks.not_needed("rules", "nothing was applied yet");
+        for name in ["table", "rules", "quarantine"] {
+            checks.not_needed(name, "nothing was applied yet");
+        }
+        return;
     };
     if !facts.inventory.table {
         let is_on = |key| facts.inventory.sysctls.get(key).is_some_and(|value| value.trim() != "0");
@@ -24,10 +31,15 @@ pub(super) fn check(checks: &mut Checks, facts: &Facts) {
             "segwall apply",
         );
         checks.faults("table", vec![fault], "");
-        return checks.not_needed("rules", "waits for the table");
+        checks.not_needed("rules", "waits for the table");
+        return checks.not_needed("quarantine", "waits for the table");
     }
     checks.faults("table", Vec::new(), format!("the table inet {TABLE} is in the kernel"));
-    let number = held.number;
+    held_rules(checks, facts, held.number);
+    quarantine(checks, facts);
+}
+
+fn held_rules(checks: &mut Checks, facts: &Facts, number: u64) {
     match &facts.rules {
         Rules::Proved => {
             checks.faults(
@@ -62,4 +74,29 @@ pub(super) fn check(checks: &mut Checks, facts: &Facts) {
             "segwall history; segwall apply writes a new one",
         ),
     }
+}
+
+fn quarantine(checks: &mut Checks, facts: &Facts) {
+    let Some(let_go) = &facts.let_go else {
+        return checks.unknown(
+            "quarantine",
+            "whether the kernel holds who is on the quarantine's list cannot be read",
+            "segwall quarantine --list",
+        );
+    };
+    let names: Vec<String> = let_go.iter().take(SHOWN_MAX).map(IpAddr::to_string).collect();
+    let more = let_go.len().saturating_sub(names.len());
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let fault = (!let_go.is_empty()).then(|| {
+        Fault::new(
+            format!("on the quarantine's list, and not held: {}{more}", names.join(", ")),
+            "somebody emptied the kernel's set by hand (`nft flush set`), or deleted from it",
+            "segwall apply holds them again; segwall release ADDRESS takes one off the list",
+        )
+    });
+    checks.faults(
+        "quarantine",
+        fault.into_iter().collect(),
+        "the kernel holds everybody who is on the quarantine's list",
+    );
 }

@@ -3,6 +3,7 @@
 mod healthy;
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use healthy::Patient;
 use segwall_core::doctor::{
@@ -218,6 +219,11 @@ const FAULTS: &[Fault] = &[
     ("applied", |p| p.facts.held.as_mut().expect("held").same_policy = Some(false), "segwall plan"),
     ("waiting", |p| p.facts.transaction = Transaction::Waits { generation: 8, left_s: Some(77) }, "77 s"),
     ("stuck", |p| p.facts.transaction = Transaction::Stuck(8), "segwall rollback"),
+    (
+        "quarantine",
+        |p| p.facts.let_go = Some((10..30).map(|n| Ipv4Addr::new(10, 10, 10, n).into()).collect()),
+        "10.10.10.17 and 12 more",
+    ),
     ("disk", |p| p.facts.disk = Some(Disk { free_bytes: 300_000, free_files: None }), "292 KiB"),
     ("disk", |p| p.facts.disk = Some(Disk { free_bytes: 1 << 30, free_files: Some(3) }), "3 files"),
     ("lbu", |p| p.facts.lbu = Lbu::Open(vec!["etc/segwall/confirmed".to_owned()]), "lbu commit"),
@@ -288,6 +294,7 @@ fn what_was_not_seen_is_not_called_good() {
     facts.leases = None;
     facts.duplicates = None;
     facts.disk = None;
+    facts.let_go = None;
     facts.clock.synchronised = None;
     facts.rules = Rules::Unread("nft is not installed".to_owned());
     facts.lbu = Lbu::Unknown("lbu is not installed".to_owned());
@@ -302,6 +309,7 @@ fn what_was_not_seen_is_not_called_good() {
         "pool",
         "address-duplicate",
         "disk",
+        "quarantine",
         "clock-synchronised",
         "rules",
         "lbu",

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use segwall_core::emit::nft::Program;
 use segwall_core::plan::FileState;
-use segwall_core::quarantine::{self, Held, List, Mac};
+use segwall_core::quarantine::{self, Held, Left, List, Mac};
 use segwall_core::ruleset::quarantine::{SET4, SET6, TABLE};
 use segwall_packetset::AddrRange;
 
@@ -52,6 +52,19 @@ impl Linux {
         self.keep(&list)
             .map_err(|error| HostError::new("keep the quarantine over the next start; it holds until then", error))?;
         ended
+    }
+
+    /// Who is on the list, and whom the kernel lets pass all the same: somebody took them out of its sets by hand.
+    ///
+    /// # Errors
+    /// When the list or the sets cannot be read.
+    pub fn let_go(&mut self) -> Result<BTreeSet<IpAddr>, HostError> {
+        let list = self.quarantine_list()?;
+        let in_kernel = in_kernel()?;
+        // Not before the kernel was asked: it counts from within the second that the list names, and so ends no earlier.
+        let now_s = Timestamp::now().as_second();
+        let on_list = list.held.iter().filter(|held| held.left(now_s) != Left::Ended).map(|held| held.addr);
+        Ok(on_list.filter(|addr| !in_kernel.contains(addr)).collect())
     }
 
     /// Lets addresses go.

@@ -10,6 +10,7 @@ use segwall_core::analysis::proof::{Answer, prove};
 use segwall_core::netfilter;
 use segwall_core::quarantine::Held;
 use segwall_core::ruleset::At;
+use segwall_core::ruleset::quarantine::SET4;
 use segwall_host::apply::{Compiled, Host, Verdict, boot, temporary};
 use segwall_host::conntrack::Conntrack;
 use segwall_host::linux::quarantine::{LIST, in_kernel, neighbours};
@@ -144,6 +145,14 @@ fn loading_rules_keeps_who_is_in_quarantine() {
             assert!(in_kernel().unwrap().is_empty());
             linux.load(Some(&old), Some(&old)).unwrap();
             assert_eq!(in_kernel().unwrap(), BTreeSet::from([LEFT, LEFT6].map(|addr| addr.parse().unwrap())));
+            assert_eq!(linux.let_go().unwrap(), BTreeSet::new());
+            // Somebody empties a set and nothing else: the rules are proved as before, and this one goes free.
+            let emptied = format!("flush set inet segwall {SET4}");
+            Nft::find().unwrap().load(&Netns::current().unwrap(), &emptied).unwrap();
+            proved(&mut linux, &old);
+            assert_eq!(linux.let_go().unwrap(), BTreeSet::from([LEFT.parse().unwrap()]));
+            linux.load(Some(&old), Some(&old)).unwrap();
+            assert_eq!(linux.let_go().unwrap(), BTreeSet::new());
             linux.quarantine(vec![held(LEFT, Some(5))], &[]).unwrap();
             assert!(matches!(left_ms("quarantine4")[..], [Some(1..=5_000)]), "the new time is what holds");
         })

@@ -67,6 +67,7 @@ impl Linux {
         let devices: Vec<&str> = policy.segments.iter().map(|one| one.device.as_str()).chain(uplinks).collect();
         Ok(Facts {
             rules: found.rules,
+            let_go: self.let_go().ok(),
             tables: found.tables,
             filters: Some(crate::others::filters(&devices)),
             conntrack,
