@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
-use segwall_core::policy::RemoteLog;
+use segwall_core::policy::{LogTls, RemoteLog};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -77,6 +77,8 @@ pub struct Watched {
     pub receivers: Vec<Receiver>,
     /// Where a copy of what is written down goes.
     pub remote: Option<RemoteLog>,
+    /// With what TLS to it is set up.
+    pub tls: LogTls,
     /// Of what nobody is told.
     pub silences: Vec<Silence>,
     /// Of which policy.
@@ -226,7 +228,7 @@ fn workers(setup: &Setup) -> Result<Vec<Worker>, DaemonError> {
 /// A collector, where the policy names one and there is a place to keep what waits for it.
 fn remote(setup: &Setup) -> Result<Option<Remote>, DaemonError> {
     let (Some(log), Some(dir)) = (&setup.watched.remote, &setup.outboxes) else { return Ok(None) };
-    Remote::start(log, dir).map(Some).map_err(DaemonError::Remote)
+    Remote::start(log, &setup.watched.tls, dir).map(Some).map_err(DaemonError::Remote)
 }
 
 impl Daemon<'_> {
@@ -294,7 +296,8 @@ impl Daemon<'_> {
             self.traffic.renamed(&before, self.state.network());
             self.board.renamed();
             let same = watched.receivers == self.setup.watched.receivers;
-            let same_remote = watched.remote == self.setup.watched.remote;
+            let old = &self.setup.watched;
+            let same_remote = (&watched.remote, &watched.tls) == (&old.remote, &old.tls);
             self.setup.watched = watched;
             if !same_remote {
                 if let Some(remote) = self.remote.take() {

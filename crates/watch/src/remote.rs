@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use segwall_core::policy::RemoteLog;
+use segwall_core::policy::{LogTls, RemoteLog};
 use segwall_packetset::{Header, proto};
 
 use crate::alert::{Alert, Severity};
@@ -26,8 +26,9 @@ impl Remote {
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub fn start(log: &RemoteLog, state_dir: &Path) -> Result<Self, StartError> {
-        let forwarder = Forwarder::start(Target::try_from(log)?, &Options::new(state_dir.join("spool")))?;
+    pub fn start(log: &RemoteLog, tls: &LogTls, state_dir: &Path) -> Result<Self, StartError> {
+        let options = Options { tls: tls.into(), ..Options::new(state_dir.join("spool")) };
+        let forwarder = Forwarder::start(Target::try_from(log)?, &options)?;
         let hostname =
             nix::unistd::gethostname().map_or_else(|_| "-".to_owned(), |name| name.to_string_lossy().into_owned());
         Ok(Self { forwarder, hostname })

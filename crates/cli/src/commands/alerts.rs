@@ -97,7 +97,9 @@ fn test(policy: PolicyOption) -> Result<Answer, Failure> {
         Ok(checked) => checked,
         Err(answer) => return Ok(answer),
     };
-    let receivers: Vec<Receiver> = checked.policy.notify.iter().filter_map(Receiver::of).collect();
+    let named = &checked.policy;
+    let receivers: Vec<Receiver> =
+        named.notify.iter().filter_map(|notify| Receiver::of(notify, &named.log.tls)).collect();
     if receivers.is_empty() {
         return Err(Failure::Usage {
             what: "the policy names nobody who is told of alerts".to_owned(),

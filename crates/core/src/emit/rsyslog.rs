@@ -5,7 +5,7 @@
 
 use super::bundle::{Artifact, Input, Target};
 use super::head;
-use crate::policy::RemoteLog;
+use crate::policy::{LogTls, RemoteLog};
 
 /// Segwall's local log.
 pub(super) const LOCAL_FILE: &str = "/var/log/segwall.log";
@@ -19,7 +19,7 @@ const QUEUE_DISK_MIB: u32 = 64;
 /// Seconds between two tries to reach the collector.
 const RETRY_S: u32 = 10;
 
-/// Certificates that a TLS collector's may be signed by: where Alpine's and Debian's ca-certificates put them.
+/// Certificates that a TLS collector's may be signed by, unless the policy names others: where Alpine's and Debian's ca-certificates put them.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 pub(super) fn artifact(input: &Input<'_>) -> Artifact {
@@ -32,12 +32,12 @@ pub(super) fn artifact(input: &Input<'_>) -> Artifact {
         quoted(LOCAL_FILE)
     );
     if let Some(remote) = &input.policy.log.remote {
-        text += &copy(remote);
+        text += &copy(remote, &input.policy.log.tls);
     }
     Artifact::text(Target::Rsyslog, "/etc/rsyslog.d/segwall.conf", text)
 }
 
-fn copy(remote: &RemoteLog) -> String {
+fn copy(remote: &RemoteLog, tls: &LogTls) -> String {
     let protocol = if remote.scheme == "udp" { "udp" } else { "tcp" };
     let mut keys = vec![
         ("type", "omfwd".to_owned()),
@@ -55,8 +55,12 @@ fn copy(remote: &RemoteLog) -> String {
             ("streamDriverMode", "1".to_owned()),
             ("streamDriverAuthMode", "x509/name".to_owned()),
             ("streamDriverPermittedPeers", remote.host.clone()),
-            ("streamDriver.CAFile", CERTIFICATES.to_owned()),
+            ("streamDriver.CAFile", tls.ca.clone().unwrap_or_else(|| CERTIFICATES.to_owned())),
         ]);
+        if let Some(own) = &tls.identity {
+            keys.push(("streamDriver.CertFile", own.certificate.clone()));
+            keys.push(("streamDriver.KeyFile", own.key.clone()));
+        }
     }
     keys.extend([
         ("action.resumeRetryCount", "-1".to_owned()),

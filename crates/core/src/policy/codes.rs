@@ -111,6 +111,7 @@ codes! {
     BAD_URL = "SW0610", "not a URL or mail address";
     NOTHING_TO_ACT_ON = "SW0611", "an answer to no alert";
     BAD_SILENCE = "SW0612", "a silence of nothing that there is";
+    BAD_LOG_TLS = "SW0613", "TLS to a collector that cannot be set up";
 
     // Warnings.
     NATIVE_VLAN = "SW0701", "untagged frames on a trunk";

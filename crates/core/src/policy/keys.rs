@@ -130,7 +130,9 @@ pub(super) const DHCP: Keys = Keys::new("[dhcp]", &["server", "lease"]);
 
 pub(super) const QUARANTINE: Keys = Keys::new("[quarantine]", &["allow"]);
 
-pub(super) const LOG: Keys = Keys::new("[log]", &["drops", "remote"]);
+pub(super) const LOG: Keys = Keys::new("[log]", &["drops", "remote", "tls"]);
+
+pub(super) const LOG_TLS: Keys = Keys::new("tls of [log]", &["ca", "certificate", "key"]);
 
 pub(super) const LOG_DROPS: Keys = Keys::new("drops of [log]", &["limit"]);
 

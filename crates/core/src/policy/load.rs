@@ -20,7 +20,7 @@ use super::reader::{Entry, Table, span_of};
 use super::segment_dhcp::{self, Resident};
 use super::segments::ReadSegment;
 use super::service_text::Services;
-use super::{ends, forwards, hosts, rules, segments, settings, silences, syntax, uplinks, wiring};
+use super::{ends, forwards, hosts, log, rules, segments, settings, silences, syntax, uplinks, wiring};
 use crate::diag::Diagnostic;
 use crate::source::{Source, Span};
 
@@ -185,7 +185,7 @@ fn build<'d>(tree: &'d Spanned<DeTable<'d>>, context: &Context, faults: &mut Fau
     let quarantine = quarantine::read(&top, &env, faults);
     let dns = settings::dns(&top, faults);
     let dhcp = settings::dhcp(&top, faults);
-    let log = settings::log(&top, faults);
+    let log = log::log(&top, faults);
     let alerts = settings::alerts(&top, faults);
     let silences = silences::read_all(&top, &env, context.today, faults);
     let notify = settings::notify(&top, faults);

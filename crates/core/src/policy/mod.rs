@@ -17,6 +17,7 @@ mod last_day;
 mod learning;
 mod literals;
 mod load;
+mod log;
 mod model;
 mod names;
 mod networks;

@@ -512,6 +512,26 @@ pub struct Log {
     pub drops: Limit,
     /// Where to send a copy: scheme, host, port.
     pub remote: Option<RemoteLog>,
+    /// With what TLS to a collector is set up.
+    pub tls: LogTls,
+}
+
+/// `tls` of `[log]`: paths of PEM files, for `remote` and for each `[[notify]]` that names a syslog by TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogTls {
+    /// Whose signature under the collector's certificate is believed; `None`: everybody's whom the system believes.
+    pub ca: Option<String>,
+    /// What the box shows of itself, where the collector asks.
+    pub identity: Option<OwnCertificate>,
+}
+
+/// A certificate of the box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnCertificate {
+    /// The certificate, and those that lead to its root.
+    pub certificate: String,
+    /// Its private key.
+    pub key: String,
 }
 
 /// `remote` of `[log]`.

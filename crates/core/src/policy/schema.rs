@@ -507,6 +507,22 @@ struct LogTable {
     /// Where a copy goes: udp://, tcp:// or tls://
     #[schemars(regex(pattern = r"^(udp|tcp|tls)://.+$"), extend("examples" = ["tls://192.168.100.10:6514"]))]
     remote: Option<String>,
+    tls: Option<LogTlsTable>,
+}
+
+/// Files for TLS to a collector, that of `remote` and those of [[notify]]: PEM, below /etc or /usr, read at each connection
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct LogTlsTable {
+    /// Whose signature under the collector's certificate is believed; whom the system believes unless said
+    #[schemars(regex(pattern = r"^/(etc|usr)/.+$"), extend("examples" = ["/etc/segwall/collector-ca.pem"]))]
+    ca: Option<String>,
+    /// The box's own certificate, where the collector asks for one. Goes with `key`
+    #[schemars(regex(pattern = r"^/(etc|usr)/.+$"), extend("examples" = ["/etc/segwall/gateway.pem"]))]
+    certificate: Option<String>,
+    /// The private key to it, without a password; the group `segwall` must be able to read it
+    #[schemars(regex(pattern = r"^/(etc|usr)/.+$"), extend("examples" = ["/etc/segwall/gateway.key"]))]
+    key: Option<String>,
 }
 
 /// How many drops are written down; counters are exact without a limit
@@ -699,6 +715,7 @@ mod tests {
             ("QuarantineTable", &keys::QUARANTINE),
             ("LogTable", &keys::LOG),
             ("LogDropsTable", &keys::LOG_DROPS),
+            ("LogTlsTable", &keys::LOG_TLS),
             ("AlertsTable", &keys::ALERTS),
             ("AlertDropsTable", &keys::ALERT_DROPS),
             ("SilenceTable", &keys::SILENCE),

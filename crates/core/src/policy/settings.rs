@@ -1,4 +1,4 @@
-//! `[gateway]`, `[dns]`, `[dhcp]`, `[log]`, `[alerts]`, `[[notify]]`.
+//! `[gateway]`, `[dns]`, `[dhcp]`, `[alerts]`, `[[notify]]`.
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use toml::de::DeValue;
@@ -7,8 +7,9 @@ use super::codes;
 use super::env::Env;
 use super::faults::{Faults, shorten};
 use super::keys;
-use super::literals::{address, duration_s, is_domain, limit};
-use super::model::{Alerts, DhcpKind, DhcpServer, Dns, Gateway, Limit, Log, Notify, RemoteLog, SegmentId, TimeUnit};
+use super::literals::{address, duration_s, is_domain};
+use super::log::{host_and_port, remote};
+use super::model::{Alerts, DhcpKind, DhcpServer, Dns, Gateway, Notify, SegmentId};
 use super::names::Kind;
 use super::reader::{Table, Text, text_of, texts_of};
 use super::segment_dhcp::{LEASE_S_MAX, LEASE_S_MIN};
@@ -19,9 +20,6 @@ const SSH_PORT: u16 = 22;
 
 /// Lease time where neither the server nor the segment names one: 12 hours.
 const LEASE_S_DEFAULT: u32 = 12 * 3_600;
-
-/// What is written down of drops where `[log]` does not say.
-const LOG_DROPS: Limit = Limit { rate: 20, per: TimeUnit::Second, burst: 20, by_source: false };
 
 /// Of a host that scans, unless said.
 const QUARANTINE_S: u32 = 3_600;
@@ -98,76 +96,6 @@ pub(super) fn dhcp(top: &Table<'_>, faults: &mut Faults<'_>) -> DhcpServer {
         table.text("lease", faults).and_then(|text| duration_s(text, "lease", LEASE_S_MIN..=LEASE_S_MAX, faults));
     server.lease_s = lease.unwrap_or(server.lease_s);
     server
-}
-
-pub(super) fn log(top: &Table<'_>, faults: &mut Faults<'_>) -> Log {
-    let mut log = Log { drops: LOG_DROPS, remote: None };
-    let Some(table) = top.table("log", &keys::LOG, faults) else { return log };
-    if let Some(drops) = table.table("drops", &keys::LOG_DROPS, faults)
-        && let Some(given) = drops.text("limit", faults).and_then(|text| limit(text, false, faults))
-    {
-        log.drops = given;
-    }
-    log.remote = table.text("remote", faults).and_then(|text| remote(text, faults));
-    log
-}
-
-/// `udp://`, `tcp://` or `tls://` with host and perhaps port.
-fn remote(text: Text<'_>, faults: &mut Faults<'_>) -> Option<RemoteLog> {
-    RemoteLog::parse(text.text)
-        .map_err(|message| {
-            let help =
-                "such as \"tls://192.168.100.10:6514\", \"tcp://loghost.example:514\" or \"udp://[fd00:100::10]:514\"";
-            faults.error(codes::BAD_REMOTE, text.span, message, "", help);
-        })
-        .ok()
-}
-
-impl RemoteLog {
-    /// `SCHEME://HOST` with an optional port; ports as RFC 5426, RFC 6587 and RFC 5425 have them.
-    ///
-    /// # Errors
-    /// A sentence, when it is no such thing.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(format!("`{}` is not a log target", shorten(text)));
-        };
-        let default_port = match scheme {
-            "udp" | "tcp" => 514,
-            "tls" => 6514,
-            _ => return Err(format!("`{}` is not udp, tcp or tls", shorten(scheme))),
-        };
-        let Some((host, port)) = host_and_port(rest) else {
-            return Err(format!("`{}` is not a host with a port", shorten(rest)));
-        };
-        Ok(Self { scheme: scheme.to_owned(), host: host.to_owned(), port: port.unwrap_or(default_port) })
-    }
-}
-
-/// `host`, `host:port`, `[address]:port`; nothing may follow.
-fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) = rest.split_once(']')?;
-            host.parse::<std::net::Ipv6Addr>().ok()?;
-            (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
-        }
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    if !text.starts_with('[') && !is_domain(host) {
-        return None;
-    }
-    match port {
-        None => Some((host, None)),
-        Some(port) => port
-            .parse::<u16>()
-            .ok()
-            .filter(|number| *number > 0 && !port.starts_with('+'))
-            .map(|number| (host, Some(number))),
-    }
 }
 
 pub(super) fn alerts(top: &Table<'_>, faults: &mut Faults<'_>) -> Alerts {

@@ -70,6 +70,12 @@ pub(super) fn servers(network: &Network<'_>) -> Section {
     if let Some(remote) = &policy.log.remote {
         rows.push(vec![text("log sent to"), code(format!("{}://{}:{}", remote.scheme, remote.host, remote.port))]);
     }
+    if let Some(ca) = &policy.log.tls.ca {
+        rows.push(vec![text("whose certificate is signed by one of"), code(ca)]);
+    }
+    if let Some(own) = &policy.log.tls.identity {
+        rows.push(vec![text("to whom the box shows"), code(&own.certificate)]);
+    }
     if let Some((more_than, within_s)) = policy.alerts.drops {
         rows.push(vec![text("alarm"), text(format!("more than {more_than} drops within {}", span_words(within_s)))]);
     }

@@ -70,6 +70,7 @@ pub fn random_policy(choose: &mut impl FnMut(u64) -> u64) -> Policy {
                 host: (*dice.of(&["198.51.100.7", "logs.example.org"])).to_owned(),
                 port: 6514,
             }),
+            tls: LogTls::default(),
         },
         alerts: Alerts::default(),
         silences: Vec::new(),

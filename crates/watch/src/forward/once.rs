@@ -4,19 +4,21 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::dial::dial;
-use super::link::Link;
+use super::link::{Link, LinkError, Stream};
 use super::message::{Line, cut_for_datagram};
 use super::{Target, TlsOptions};
 
 /// Between two looks at a socket.
 const POLL: Duration = Duration::from_millis(10);
+/// A collector that is told of the end has this long to say the same.
+const PARTING: Duration = Duration::from_secs(1);
 
-/// Sends lines. Over TCP and TLS they are delivered when the peer's TCP has acknowledged them all; over UDP when they are sent.
+/// Sends lines, `tls` says how where the way is TLS. Over TCP and TLS they are delivered when the peer's TCP has acknowledged them all; over UDP when they are sent.
 ///
 /// # Errors
 /// A sentence, when they are not delivered within this time, or the collector ends the connection.
-pub fn once(target: &Target, lines: &[Line], within: Duration) -> Result<(), String> {
-    let mut stream = match dial(target, within, within, &TlsOptions::default()).map_err(|error| error.to_string())? {
+pub fn once(target: &Target, tls: &TlsOptions, lines: &[Line], within: Duration) -> Result<(), String> {
+    let mut stream = match dial(target, within, within, tls).map_err(|error| error.to_string())? {
         Link::Udp(socket) => {
             for line in lines {
                 socket
@@ -38,8 +40,10 @@ pub fn once(target: &Target, lines: &[Line], within: Duration) -> Result<(), Str
                 // A collector that wants a certificate of this box ends the connection now, and has read nothing.
                 thread::sleep(POLL);
                 stream.receive()?;
-                return stream.finish().map(|()| true);
+                return end(&mut stream).map(|()| true);
             }
+            // One that ends the connection, or never had it, says so here, and not by silence.
+            stream.receive()?;
             if begun.elapsed() >= within {
                 return Ok(false);
             }
@@ -51,6 +55,21 @@ pub fn once(target: &Target, lines: &[Line], within: Duration) -> Result<(), Str
         Ok(false) => Err(format!("nothing was acknowledged within {} s", within.as_secs())),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// Ends the connection, and waits for the collector to end it too: then it has read everything. One that takes its time has
+/// the lines all the same, for its kernel has acknowledged them; one that resets the connection may have thrown them away.
+fn end(stream: &mut Stream) -> Result<(), LinkError> {
+    stream.finish()?;
+    let begun = Instant::now();
+    while begun.elapsed() < PARTING {
+        match stream.receive() {
+            Err(LinkError::Closed { .. }) => break,
+            other => other?,
+        }
+        thread::sleep(POLL);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -87,7 +106,7 @@ mod tests {
             text
         });
         let target = Target { transport: Transport::Tcp, host: "127.0.0.1".to_owned(), port };
-        once(&target, &[line("one"), line("two")], Duration::from_secs(10)).unwrap();
+        once(&target, &TlsOptions::default(), &[line("one"), line("two")], Duration::from_secs(10)).unwrap();
         let text = heard.join().unwrap();
         let (first, second) = (line("one"), line("two"));
         let frame = |line: &Line| format!("{} {}", line.as_str().len(), line.as_str());
@@ -95,15 +114,30 @@ mod tests {
     }
 
     #[test]
+    fn a_collector_that_throws_them_away_unread_is_an_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let thrown = thread::spawn(move || {
+            // It waits for them, and ends without having read them: the kernel resets the connection.
+            listener.accept().unwrap().0.peek(&mut [0]).unwrap();
+        });
+        let target = Target { transport: Transport::Tcp, host: "127.0.0.1".to_owned(), port };
+        let why = once(&target, &TlsOptions::default(), &[line("one")], Duration::from_secs(10)).unwrap_err();
+        thrown.join().unwrap();
+        assert!(why.contains("broke"), "{why}");
+    }
+
+    #[test]
     fn over_udp_each_is_a_datagram_and_nobody_there_is_an_error_over_tcp() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
         let target = |transport| Target { transport, host: "127.0.0.1".to_owned(), port };
-        once(&target(Transport::Udp), &[line("one")], Duration::from_secs(10)).unwrap();
+        once(&target(Transport::Udp), &TlsOptions::default(), &[line("one")], Duration::from_secs(10)).unwrap();
         let mut bytes = [0; 512];
         let len = socket.recv(&mut bytes).unwrap();
         assert_eq!(&bytes[..len], line("one").as_ref());
-        let why = once(&target(Transport::Tcp), &[line("one")], Duration::from_secs(10)).unwrap_err();
+        let why =
+            once(&target(Transport::Tcp), &TlsOptions::default(), &[line("one")], Duration::from_secs(10)).unwrap_err();
         assert!(why.contains("127.0.0.1"), "{why}");
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
+use segwall_core::policy::{LogTls, OwnCertificate};
 use thiserror::Error;
 
 /// Whose signature under the collector's certificate is believed.
@@ -37,6 +38,20 @@ pub struct TlsOptions {
     pub identity: Option<Identity>,
 }
 
+impl From<&LogTls> for TlsOptions {
+    /// As a policy says it.
+    fn from(tls: &LogTls) -> Self {
+        let own = |own: &OwnCertificate| Identity {
+            certificates: own.certificate.clone().into(),
+            key: own.key.clone().into(),
+        };
+        Self {
+            roots: tls.ca.as_ref().map_or(Roots::System, |ca| Roots::File(ca.into())),
+            identity: tls.identity.as_ref().map(own),
+        }
+    }
+}
+
 /// TLS cannot be tried.
 #[derive(Debug, Error)]
 pub enum TlsError {
@@ -51,7 +66,9 @@ pub enum TlsError {
         source: pem::Error,
     },
     /// There is nobody to believe.
-    #[error("the system has no root certificates; install ca-certificates, or name a file with the collector's root")]
+    #[error(
+        "the system has no root certificates; install ca-certificates, or name a file with the collector's root: `ca` in `tls` of [log]"
+    )]
     NoRoots,
     /// Certificate and key do not fit, or are of a kind that is not known.
     #[error("the box's own certificate in {} cannot be used: {source}", path.display())]
@@ -130,7 +147,7 @@ fn explain_certificate(fault: &CertificateError, host: &str) -> String {
     match fault {
         CertificateError::UnknownIssuer => format!(
             "the certificate of {host} is signed by nobody this box believes; name a file with the certificate of the \
-             authority that signed it"
+             authority that signed it: `ca` in `tls` of [log]"
         ),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => format!(
             "the certificate of {host} has expired ({fault}); renew it. This box's clock says {now}: if that is wrong, \

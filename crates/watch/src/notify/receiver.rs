@@ -3,12 +3,13 @@
 use std::error::Error;
 use std::path::Path;
 
-use segwall_core::policy::{Notify, RemoteLog};
+use segwall_core::policy::{LogTls, Notify, RemoteLog};
 use thiserror::Error;
 
 use super::digest::{document, message};
 use super::{Notice, Runs, command, mail, syslog, webhook};
 use crate::forward::Target;
+use crate::forward::tls::TlsOptions;
 
 /// A message was not taken.
 #[derive(Debug, Error)]
@@ -97,22 +98,29 @@ pub enum Receiver {
     },
     /// A program and its arguments; gets the alert on its standard input.
     Command(Vec<String>),
-    /// A syslog; `None`: the box's own.
-    Syslog(Option<Target>),
+    /// The box's own syslog.
+    Syslog,
+    /// Another's.
+    Collector {
+        /// Whose.
+        target: Target,
+        /// What TLS needs.
+        tls: TlsOptions,
+    },
 }
 
 impl Receiver {
-    /// As a policy names it. `None`: a way that does not exist, which no policy that was checked has.
+    /// As a policy names it, with what that says of TLS to a collector. `None`: a way that does not exist, which no policy that was checked has.
     #[must_use]
-    pub fn of(notify: &Notify) -> Option<Self> {
+    pub fn of(notify: &Notify, tls: &LogTls) -> Option<Self> {
         match notify {
             Notify::Email { to, smtp } => Some(Self::Mail { to: to.clone(), smtp: smtp.clone() }),
             Notify::Webhook(url) => Some(Self::Webhook { url: url.clone(), shape: webhook::shape(url) }),
             Notify::Command(words) => Some(Self::Command(words.clone())),
-            Notify::Syslog(text) if text == "local" => Some(Self::Syslog(None)),
+            Notify::Syslog(text) if text == "local" => Some(Self::Syslog),
             Notify::Syslog(text) => {
                 let target = RemoteLog::parse(text).ok().and_then(|remote| Target::try_from(&remote).ok());
-                target.map(|target| Self::Syslog(Some(target)))
+                target.map(|target| Self::Collector { target, tls: tls.into() })
             }
         }
     }
@@ -132,8 +140,8 @@ impl Receiver {
                 format!("webhook at {}{shape}", webhook::host(url))
             }
             Self::Command(words) => format!("command {}", words.first().map_or("", String::as_str)),
-            Self::Syslog(None) => "the local syslog".to_owned(),
-            Self::Syslog(Some(target)) => format!("syslog at {}:{}", target.host, target.port),
+            Self::Syslog => "the local syslog".to_owned(),
+            Self::Collector { target, .. } => format!("syslog at {}:{}", target.host, target.port),
         }
     }
 
@@ -145,7 +153,8 @@ impl Receiver {
             Self::Mail { to, smtp } => format!("mail {to} {smtp}"),
             Self::Webhook { url, .. } => format!("webhook {url}"),
             Self::Command(words) => format!("command {}", words.join("\0")),
-            Self::Syslog(target) => format!("syslog {target:?}"),
+            Self::Syslog => "syslog".to_owned(),
+            Self::Collector { target, .. } => format!("syslog {target:?}"),
         };
         let hash = text
             .bytes()
@@ -162,8 +171,8 @@ impl Receiver {
             Self::Mail { to, smtp } => mail::send(to, smtp, &message(notices, lost)),
             Self::Webhook { url, shape } => webhook::post(url, *shape, &message(notices, lost), &document(notices)),
             Self::Command(words) => command::run(words, &document(notices), runs),
-            Self::Syslog(None) => syslog::local(Path::new(syslog::LOCAL), notices),
-            Self::Syslog(Some(target)) => syslog::remote(target, notices),
+            Self::Syslog => syslog::local(Path::new(syslog::LOCAL), notices),
+            Self::Collector { target, tls } => syslog::remote(target, tls, notices),
         }
     }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::{Notice, NotifyError, Urgency};
 use crate::forward::message::{Facility, Line, Message, Severity};
+use crate::forward::tls::TlsOptions;
 use crate::forward::{Target, once};
 
 /// Where syslogd, rsyslogd and journald listen.
@@ -39,7 +40,7 @@ pub fn local(socket: &Path, notices: &[Notice]) -> Result<(), NotifyError> {
 }
 
 /// To another's.
-pub fn remote(target: &Target, notices: &[Notice]) -> Result<(), NotifyError> {
+pub fn remote(target: &Target, tls: &TlsOptions, notices: &[Notice]) -> Result<(), NotifyError> {
     let hostname =
         nix::unistd::gethostname().map_or_else(|_| "-".to_owned(), |name| name.to_string_lossy().into_owned());
     let line = |notice: &Notice| -> Line {
@@ -63,7 +64,7 @@ pub fn remote(target: &Target, notices: &[Notice]) -> Result<(), NotifyError> {
     };
     let lines: Vec<Line> = notices.iter().map(line).collect();
     let name = || format!("{}:{}", target.host, target.port);
-    once(target, &lines, WITHIN).map_err(|why| NotifyError::Syslog { target: name(), why })
+    once(target, tls, &lines, WITHIN).map_err(|why| NotifyError::Syslog { target: name(), why })
 }
 
 #[cfg(test)]

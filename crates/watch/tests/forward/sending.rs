@@ -2,19 +2,22 @@
 
 use std::time::{Duration, Instant};
 
+use segwall_core::policy::{LogTls, Notify, OwnCertificate};
 use segwall_watch::forward::message::{DATAGRAM_LEN_MAX, Facility, Message, Severity, cut_for_datagram};
 use segwall_watch::forward::tls::{Identity, Roots, TlsOptions};
 use segwall_watch::forward::{Connection, Options, Transport};
+use segwall_watch::notify::{Itself, Notice, Receiver, Urgency};
 
 use crate::certificates::Certificates;
 use crate::collector::{Collector, Input};
 use crate::harness::Case;
-use crate::world::{Arrived, COLLECTOR, World, arrived, hand_over, lost_nothing, wait_for, wait_for_lines};
+use crate::world::{Arrived, COLLECTOR, PORT, World, arrived, hand_over, lost_nothing, wait_for, wait_for_lines};
 
 pub const ALL: &[Case] = &[
     ("tcp_in_order_each_once", tcp_in_order_each_once),
     ("tls_in_order_each_once", tls_in_order_each_once),
     ("tls_with_a_certificate_of_the_box", tls_with_a_certificate_of_the_box),
+    ("an_alert_by_the_tls_that_the_policy_names", an_alert_by_the_tls_that_the_policy_names),
     ("udp_one_line_a_datagram", udp_one_line_a_datagram),
     ("udp_and_nobody_listens", udp_and_nobody_listens),
 ];
@@ -63,6 +66,38 @@ fn tls_with_a_certificate_of_the_box() {
     options.tls.identity =
         Some(Identity { certificates: certificates.path("box.pem"), key: certificates.path("box.key") });
     in_order_each_once(&world, &Input::MutualTls(&certificates, "good"), Transport::Tls, &options);
+}
+
+/// The collector believes its own authority alone, and wants a certificate of the box: both are the policy's to name.
+fn an_alert_by_the_tls_that_the_policy_names() {
+    let world = World::new();
+    let certificates = Certificates::new(world.dir.path());
+    certificates.issue("good", "ca", &COLLECTOR.to_string(), 30);
+    certificates.issue("box", "ca", "192.0.2.1", 30);
+    let collector = Collector::start(&world, &Input::MutualTls(&certificates, "good"));
+    let text = |name: &str| certificates.path(name).to_string_lossy().into_owned();
+    let own = OwnCertificate { certificate: text("box.pem"), key: text("box.key") };
+    let syslog = Notify::Syslog(format!("tls://{COLLECTOR}:{PORT}"));
+    let notice = Notice {
+        urgency: Urgency::Warning,
+        title: "192.0.2.66 scans".to_owned(),
+        text: String::new(),
+        json: serde_json::Value::Null,
+    };
+    let deliver = |ca, identity| {
+        let receiver = Receiver::of(&syslog, &LogTls { ca, identity }).unwrap();
+        let told = world.gateway.run(|| receiver.deliver(std::slice::from_ref(&notice), 0, &Itself)).unwrap();
+        told.map_err(|error| error.chain())
+    };
+    let why = deliver(None, Some(own.clone())).unwrap_err();
+    assert!(why.contains("nobody this box believes") || why.contains("no root certificates"), "{why}");
+    let why = deliver(Some(text("ca.pem")), None).unwrap_err();
+    assert!(why.contains("want a certificate of this box"), "{why}");
+    deliver(Some(text("ca.pem")), Some(own)).unwrap();
+    wait_for("the alert", Duration::from_secs(20), || {
+        let arrived = std::fs::read_to_string(&collector.file).unwrap_or_default();
+        arrived.matches("192.0.2.66 scans").count() == 1
+    });
 }
 
 fn udp_one_line_a_datagram() {
