@@ -178,6 +178,8 @@ fn a_host_is_cut_off_and_let_go() {
          $S quarantine 192.0.2.1; echo \"own $?\"
          $S quarantine nobody; echo \"nobody $?\"
          nft flush set inet segwall quarantine4; $S quarantine --list; $S boot start; $S quarantine --list
+         nft flush set inet segwall quarantine4; $S drift | grep -A 1 'not held'; $S plan --format json /etc/segwall/generations/000001/policy.toml | grep -o 'load the rules[^\"]*'
+         $S boot start
          $S release 192.0.2.101; echo \"released $?\"
          $S release 192.0.2.101; echo \"again $?\"; $S quarantine --list",
     );
@@ -188,6 +190,8 @@ fn a_host_is_cut_off_and_let_go() {
         "1 address is in quarantine: ",
         "this box's own address; switch an interface off with `ip link`\nown 4\n",
         "nobody 2\n",
+        "\non the quarantine's list, and not held\n  192.0.2.101\n",
+        "\nload the rules of generation 2",
         "192.0.2.101 is let go: 192.0.2.101\nreleased 0\n",
         "again 1\nnobody is in quarantine\n",
     ] {

@@ -12,6 +12,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::alert::{Alert, Silence};
+use crate::complaints::Complaints;
 use crate::event::{At, Event};
 use crate::forward::StartError;
 use crate::journal::{self, Limits, LogFile};
@@ -148,6 +149,7 @@ struct Daemon<'a> {
     store: Option<Store>,
     packets: Option<LogFile>,
     alerts: Option<LogFile>,
+    complaints: Complaints,
     outside: &'a mut dyn Outside,
 }
 
@@ -184,6 +186,7 @@ pub fn watch(mut setup: Setup, live: &mut Live, outside: &mut dyn Outside) -> Re
         store,
         packets,
         alerts,
+        complaints: Complaints::default(),
         outside,
         setup,
     };
@@ -288,6 +291,7 @@ impl Daemon<'_> {
         if let Some(differences) = self.outside.differences() {
             self.event(now(), &Event::Drift { differences });
         }
+        self.complain();
         if let Some(mut watched) = self.outside.reloaded() {
             let before = self.state.network().clone();
             self.state.watch_from_now(std::mem::take(&mut watched.network), watched.options);
@@ -327,6 +331,24 @@ impl Daemon<'_> {
             *ill = gone.or_else(|| logs.filter_map(LogFile::error).next().map(str::to_owned)).or_else(stored);
         }
         Ok(())
+    }
+
+    /// Of receivers that take nothing.
+    fn complain(&mut self) {
+        let mut receivers: BTreeMap<String, Option<String>> = BTreeMap::new();
+        let failures = self.remote.iter().map(|remote| (remote.name(), remote.failure()));
+        let errors = self.workers.iter().map(|worker| (worker.name().to_owned(), worker.counts().last_error()));
+        for (name, why) in failures.chain(errors) {
+            // Two of one name are told apart by nobody.
+            let known = receivers.entry(name).or_default();
+            *known = known.take().or(why);
+        }
+        self.complaints.keep(|who| receivers.contains_key(who));
+        for (who, why) in &receivers {
+            if let Some(sentence) = self.complaints.hear(who, why.as_deref(), Instant::now()) {
+                self.outside.said(&sentence);
+            }
+        }
     }
 
     /// A view, where somebody looks on. Whether anybody does.

@@ -6,6 +6,7 @@
 //! [`metrics`] answers who measures, [`view`] shows it to who looks on.
 
 pub mod alert;
+mod complaints;
 pub mod daemon;
 mod detect;
 pub mod event;

@@ -10,7 +10,7 @@ use segwall_packetset::{Header, proto};
 use crate::alert::{Alert, Severity};
 use crate::event::{At, Packet, Verdict};
 use crate::forward::message::{Facility, Message, Severity as Level};
-use crate::forward::{Forwarder, Numbers, Options, StartError, Target};
+use crate::forward::{Connection, Forwarder, Numbers, Options, StartError, Target};
 use crate::journal;
 use crate::network::Network;
 
@@ -18,6 +18,7 @@ use crate::network::Network;
 #[derive(Debug)]
 pub struct Remote {
     forwarder: Forwarder,
+    target: String,
     hostname: String,
 }
 
@@ -31,7 +32,7 @@ impl Remote {
         let forwarder = Forwarder::start(Target::try_from(log)?, &options)?;
         let hostname =
             nix::unistd::gethostname().map_or_else(|_| "-".to_owned(), |name| name.to_string_lossy().into_owned());
-        Ok(Self { forwarder, hostname })
+        Ok(Self { forwarder, target: format!("{}:{}", log.host, log.port), hostname })
     }
 
     /// A packet. Never waits.
@@ -98,6 +99,22 @@ impl Remote {
         };
         // One that is lost is counted there.
         let _ = self.forwarder.hand_over(message.line());
+    }
+
+    /// As it is called where it is complained of.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("the log's collector {}", self.target)
+    }
+
+    /// Why it is not there now, once that is known.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        let numbers = self.numbers();
+        match numbers.connection {
+            Connection::Up { .. } => None,
+            Connection::Down { .. } => numbers.last_failure.map(|failure| failure.text),
+        }
     }
 
     /// What became of messages.

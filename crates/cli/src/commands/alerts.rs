@@ -1,5 +1,6 @@
 //! `segwall alerts`: what was told, and whether those who are to be told can be.
 
+use segwall_host::linux::unreadable_tls;
 use segwall_watch::notify::{Itself, Notice, Receiver, Urgency};
 use serde_json::{Value, json};
 
@@ -125,6 +126,11 @@ fn test(policy: PolicyOption) -> Result<Answer, Failure> {
         };
         out::print(&text)?;
         out::flush()?;
+    }
+    // Who tries it here may read more than the daemon.
+    for (path, why) in unreadable_tls(named).unwrap_or_default() {
+        failed = true;
+        out::print(&format!("{BAD}the daemon cannot read{BAD:#} {}: {}\n", Escaped(&path), Escaped(&why)))?;
     }
     Ok(Answer::yes_if(!failed))
 }

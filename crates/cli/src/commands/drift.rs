@@ -19,7 +19,7 @@ use crate::{json, out};
 /// Show in what the box differs from the generation that holds
 ///
 /// Rules are compared by what they mean, for every packet; files, interfaces, addresses, settings and services by what they
-/// are. Exit codes: 0 no drift, 1 drift, 3 it cannot be proved that there is none.
+/// are; and who is on the quarantine's list with whom the kernel holds. Exit codes: 0 no drift, 1 drift, 3 it cannot be proved that there is none.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   segwall drift
@@ -92,7 +92,12 @@ fn look(linux: &mut Linux, measure: &Measure) -> Result<Data, Failure> {
         Rules::Unread(why) => ("undetermined", vec![why]),
         Rules::NoGeneration => ("undetermined", vec![format!("generation {number} cannot be read")]),
     };
-    let let_go: Vec<IpAddr> = linux.let_go().map_err(router::refused)?.into_iter().collect();
+    let (let_go, rules, packets) = match linux.let_go() {
+        Ok(let_go) => (let_go.into_iter().collect(), rules, packets),
+        // What is known to be wrong is said all the same.
+        Err(error) if rules == "equal" => (Vec::new(), "undetermined", vec![error.chain()]),
+        Err(error) => (Vec::new(), rules, [packets, vec![error.chain()]].concat()),
+    };
     // The plan compares numbers of generations, and this one is the same.
     let load = format!("load the rules of generation {number}");
     if rules == "different" && !steps.contains(&load) {

@@ -95,7 +95,7 @@ pub struct Row {
     pub because: Option<String>,
     /// By whom.
     pub user: Option<String>,
-    /// The kernel holds it. Where not, the rules are not loaded.
+    /// The kernel holds it. Where not, the rules are not loaded, or somebody took it out by hand.
     pub in_force: bool,
 }
 

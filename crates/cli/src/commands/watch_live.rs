@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use segwall_host::confine::User;
+use segwall_host::confine::{USER, User};
 use segwall_watch::daemon::{Setup, Style};
 use segwall_watch::store::{self, Keep};
 
@@ -68,9 +68,6 @@ pub enum LogStyle {
     Json,
     Classic,
 }
-
-/// Who reads packets unless told, where there is such a user: packages make it.
-const USER: &str = "segwall";
 
 /// Watches until a signal ends it.
 pub fn run(args: LiveArgs, policy: Option<PathBuf>, format: Format) -> Result<Answer, Failure> {

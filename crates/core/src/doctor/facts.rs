@@ -34,6 +34,8 @@ pub struct Facts {
     pub settings_files: BTreeMap<String, String>,
     /// Files of rsyslog, by path, but for ours.
     pub log_files: BTreeMap<String, String>,
+    /// Files for TLS to a collector that the daemon cannot read, and why.
+    pub log_tls: Option<Vec<(String, String)>>,
     /// Files of ifupdown, by path, ours among them.
     pub interface_files: BTreeMap<String, String>,
     /// Programs that are installed, of those that were looked for.

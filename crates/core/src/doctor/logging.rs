@@ -1,10 +1,36 @@
 //! Logging that can stop: a copy to a collector without a queue of its own blocks all of rsyslog when the collector goes
-//! away.
+//! away. And a copy that cannot begin.
 
-use super::Facts;
 use super::check::{Checks, Fault};
+use super::{Facts, Subject};
 
-pub(super) fn check(checks: &mut Checks, facts: &Facts) {
+pub(super) fn check(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
+    blocks(checks, facts);
+    tls(checks, subject, facts);
+}
+
+fn tls(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
+    if subject.policy.log.tls.files().next().is_none() {
+        return checks.not_needed("log-tls", "the policy names no files for TLS to a collector");
+    }
+    let Some(unreadable) = &facts.log_tls else {
+        return checks.unknown(
+            "log-tls",
+            "whether the daemon can read the files for TLS to a collector could not be tried",
+            "run `segwall doctor` as root",
+        );
+    };
+    let fault = |(path, why): &(String, String)| {
+        Fault::new(
+            format!("the daemon cannot read {path}: {why}"),
+            "nothing is sent by TLS without it; messages wait in the spool",
+            format!("chgrp segwall {path}; chmod 640 {path}; let the group pass the directories above it"),
+        )
+    };
+    checks.faults("log-tls", unreadable.iter().map(fault).collect(), "the daemon can read the files for TLS");
+}
+
+fn blocks(checks: &mut Checks, facts: &Facts) {
     let mut faults = Vec::new();
     for (path, text) in &facts.log_files {
         for (number, line) in blocking(text) {

@@ -79,7 +79,7 @@ pub fn examine(subject: &Subject<'_>, facts: &Facts) -> Vec<Check> {
     firewalls::check(&mut checks, subject, facts);
     services::check(&mut checks, subject, facts);
     dhcp::check(&mut checks, subject, facts);
-    logging::check(&mut checks, facts);
+    logging::check(&mut checks, subject, facts);
     conntrack::check(&mut checks, subject, facts);
     clock::check(&mut checks, facts);
     store::check(&mut checks, facts);

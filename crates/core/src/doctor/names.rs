@@ -1,7 +1,7 @@
 //! Every check by its name, with what it asks.
 
 /// Name and question, in the order in which checks are made.
-pub const CHECKS: [(&str, &str); 40] = [
+pub const CHECKS: [(&str, &str); 41] = [
     ("programs", "Are the programs that this policy needs installed?"),
     ("module", "Are the kernel's modules loaded, 8021q for VLANs first of all?"),
     ("interface", "Are the trunk, the uplink and untagged segments' interfaces there?"),
@@ -33,6 +33,7 @@ pub const CHECKS: [(&str, &str); 40] = [
     ("other-server", "Does another DHCP or DNS server of this box answer, or hold the ports?"),
     ("pool", "Has every pool addresses left?"),
     ("rsyslog-blocks", "Can a vanished log collector stop local logging?"),
+    ("log-tls", "Can the daemon read the files for TLS to a collector?"),
     ("conntrack-full", "Has the table of connections room left?"),
     ("conntrack-small", "Is that table as large as this box's memory allows?"),
     ("clock-behind", "Is the clock past the last apply?"),

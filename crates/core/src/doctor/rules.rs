@@ -90,7 +90,7 @@ fn quarantine(checks: &mut Checks, facts: &Facts) {
     let fault = (!let_go.is_empty()).then(|| {
         Fault::new(
             format!("on the quarantine's list, and not held: {}{more}", names.join(", ")),
-            "somebody emptied the kernel's set by hand (`nft flush set`), or deleted from it",
+            "somebody took it out of the kernel's set by hand (`nft flush set`), or the clock was set back",
             "segwall apply holds them again; segwall release ADDRESS takes one off the list",
         )
     });

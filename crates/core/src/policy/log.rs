@@ -12,7 +12,7 @@ use super::reader::{Table, Text};
 /// What is written down of drops where `[log]` does not say.
 const DROPS: Limit = Limit { rate: 20, per: TimeUnit::Second, burst: 20, by_source: false };
 
-/// Below these the daemon, which has given up the rest of the disk, may read.
+/// Below these the daemon, which gives up nearly all of the disk, may read.
 const READABLE: [&str; 2] = ["/etc/", "/usr/"];
 
 pub(super) fn log(top: &Table<'_>, faults: &mut Faults<'_>) -> Log {
@@ -23,12 +23,12 @@ pub(super) fn log(top: &Table<'_>, faults: &mut Faults<'_>) -> Log {
     {
         log.drops = given;
     }
-    let is_broken = |remote: &Option<RemoteLog>| table.has("remote") && remote.is_none();
     log.remote = table.text("remote", faults).and_then(|text| remote(text, faults));
+    let is_broken = table.has("remote") && log.remote.is_none();
     if let Some(files) = table.table("tls", &keys::LOG_TLS, faults) {
         log.tls = tls(&files, faults);
         let is_tls = log.remote.as_ref().is_some_and(|remote| remote.scheme == "tls");
-        if !is_tls && !is_broken(&log.remote) && !tells_by_tls(top) {
+        if !is_tls && !is_broken && !tells_by_tls(top) {
             faults.error(
                 codes::BAD_LOG_TLS,
                 table.key_span("tls"),
@@ -54,7 +54,7 @@ fn tells_by_tls(top: &Table<'_>) -> bool {
 
 /// `tls` of `[log]`.
 fn tls(table: &Table<'_>, faults: &mut Faults<'_>) -> LogTls {
-    let mut file = |key| table.text(key, faults).and_then(|text| file(text, key, faults));
+    let mut file = |key| table.text(key, faults).and_then(|text| file(text, faults));
     let (ca, certificate, private) = (file("ca"), file("certificate"), file("key"));
     for (one, other) in [("certificate", "key"), ("key", "certificate")] {
         if table.has(one) && !table.has(other) {
@@ -68,14 +68,15 @@ fn tls(table: &Table<'_>, faults: &mut Faults<'_>) -> LogTls {
 }
 
 /// The whole path of a file that the daemon may read.
-fn file(text: Text<'_>, key: &str, faults: &mut Faults<'_>) -> Option<String> {
+fn file(text: Text<'_>, faults: &mut Faults<'_>) -> Option<String> {
     let path = text.text;
     let is_plain = !path.ends_with('/') && !path.split('/').any(|part| part == "." || part == "..");
     if is_plain && READABLE.iter().any(|dir| path.starts_with(dir)) {
         return Some(path.to_owned());
     }
-    let message = format!("`{key}` names `{}`, which the daemon may not read", shorten(path));
-    let help = "put the file below /etc, and write its whole path, such as \"/etc/segwall/collector.pem\"";
+    let message = format!("`{}` is not the whole path of a file below /etc or /usr", shorten(path));
+    let help =
+        "the daemon that reads it may read nothing else: such as \"/etc/segwall/collector.pem\", without `.` and `..`";
     faults.error(codes::BAD_LOG_TLS, text.span, message, "", help);
     None
 }

@@ -525,6 +525,14 @@ pub struct LogTls {
     pub identity: Option<OwnCertificate>,
 }
 
+impl LogTls {
+    /// All of them.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let own = self.identity.iter().flat_map(|own| [&own.certificate, &own.key]);
+        self.ca.iter().chain(own).map(String::as_str)
+    }
+}
+
 /// A certificate of the box.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnCertificate {

@@ -71,10 +71,10 @@ pub(super) fn servers(network: &Network<'_>) -> Section {
         rows.push(vec![text("log sent to"), code(format!("{}://{}:{}", remote.scheme, remote.host, remote.port))]);
     }
     if let Some(ca) = &policy.log.tls.ca {
-        rows.push(vec![text("whose certificate is signed by one of"), code(ca)]);
+        rows.push(vec![text("collectors by TLS are believed by"), code(ca)]);
     }
     if let Some(own) = &policy.log.tls.identity {
-        rows.push(vec![text("to whom the box shows"), code(&own.certificate)]);
+        rows.push(vec![text("collectors by TLS are shown"), code(&own.certificate)]);
     }
     if let Some((more_than, within_s)) = policy.alerts.drops {
         rows.push(vec![text("alarm"), text(format!("more than {more_than} drops within {}", span_words(within_s)))]);

@@ -97,6 +97,7 @@ fn healthy(policy: &Policy, wanted: &Wanted, system: System) -> Facts {
         }),
         transaction: Transaction::None,
         lbu: Lbu::NotNeeded,
+        log_tls: Some(Vec::new()),
         let_go: Some(BTreeSet::new()),
         disk: Some(Disk { free_bytes: 1 << 30, free_files: Some(50_000) }),
         settings_files: BTreeMap::from([(

@@ -219,6 +219,7 @@ const FAULTS: &[Fault] = &[
     ("applied", |p| p.facts.held.as_mut().expect("held").same_policy = Some(false), "segwall plan"),
     ("waiting", |p| p.facts.transaction = Transaction::Waits { generation: 8, left_s: Some(77) }, "77 s"),
     ("stuck", |p| p.facts.transaction = Transaction::Stuck(8), "segwall rollback"),
+    ("log-tls", log_tls, "chgrp segwall /etc/segwall/gateway.key"),
     (
         "quarantine",
         |p| p.facts.let_go = Some((10..30).map(|n| Ipv4Addr::new(10, 10, 10, n).into()).collect()),
@@ -230,6 +231,12 @@ const FAULTS: &[Fault] = &[
     ("programs", |p| forget(p, "nft"), "nftables"),
     ("programs", |p| forget(p, "dnsmasq"), "dnsmasq"),
 ];
+
+fn log_tls(patient: &mut Patient) {
+    patient.policy.log.tls.ca = Some("/etc/segwall/collector-ca.pem".to_owned());
+    let why = "the user who watches may not read it".to_owned();
+    patient.facts.log_tls = Some(vec![("/etc/segwall/gateway.key".to_owned(), why)]);
+}
 
 #[test]
 fn a_healthy_box_has_nothing_wrong() {
@@ -286,7 +293,9 @@ fn every_check_is_made_and_in_the_list_s_order() {
 #[test]
 fn what_was_not_seen_is_not_called_good() {
     let mut patient = Patient::tutorial(System::Debian);
+    patient.policy.log.tls.ca = Some("/etc/segwall/collector-ca.pem".to_owned());
     let facts = &mut patient.facts;
+    facts.log_tls = None;
     facts.tables = None;
     facts.filters = None;
     facts.conntrack = None;
@@ -310,6 +319,7 @@ fn what_was_not_seen_is_not_called_good() {
         "address-duplicate",
         "disk",
         "quarantine",
+        "log-tls",
         "clock-synchronised",
         "rules",
         "lbu",

@@ -21,8 +21,9 @@ use packets::{Edges, Maker};
 use reading::Reading;
 use segwall_core::emit::iptables;
 use segwall_core::emit::nft::{self, Action, Base};
-use segwall_core::policy::{Policy, Verdict};
+use segwall_core::policy::{Context, Policy, Verdict, load};
 use segwall_core::ruleset::{At, Ruleset, lower};
+use segwall_core::source::Source;
 use segwall_core::testing::{Seeded, random_policy, source_of, to_toml};
 use segwall_packetset::{Family, Flow, Header, Packet, Place, Sent};
 
@@ -350,5 +351,31 @@ fn nat_agrees(program: &nft::Program, ruleset: &Ruleset, packet: &Packet, seen: 
             assert_eq!(done == Some(Action::Masquerade), meant, "{flow:?}\n{}", program.script());
             *seen.entry(if meant { "masquerade" } else { "no masquerade" }.to_owned()).or_default() += 1;
         }
+    }
+}
+
+/// Found by fuzzing: a burst that takes thirteen years to fill up was cut to a day's, and nobody was told.
+#[test]
+fn a_limit_that_xtables_cannot_have_is_named() {
+    let policy = "[segments.lan]\ninterface = \"eth1\"\nsubnets = [\"10.0.0.0/24\"]\n\
+                  [segments.dmz]\ninterface = \"eth2\"\nsubnets = [\"10.0.1.0/24\"]\n";
+    let rule = |limit: &str| format!("[[accept]]\nfrom = \"lan\"\nto = \"dmz\"\nlimit = \"{limit}\"\n");
+    let limits = ["10/second burst 4294967295", "10/second burst 864000", "1/day", "2000000/second", "20/day burst 20"];
+    let text = format!("{policy}{}", limits.map(rule).concat());
+    let source = Source::new("policy.toml", &text);
+    let context = Context { today: jiff::civil::date(2026, 11, 22), timezone: TimeZone::UTC };
+    let policy = load(&source, &context).policy.expect("sound");
+    let ruleset = lower(&policy, &source, &TimeZone::UTC);
+    for rendered in [iptables::v4(&ruleset, At::ClockUnknown), iptables::v6(&ruleset, At::ClockUnknown)] {
+        let named: Vec<&str> = rendered.lines().filter(|line| line.starts_with(iptables::STRICTER)).collect();
+        assert_eq!(
+            named,
+            [
+                "# Stricter than the policy is the limit of line 7: 10/second burst 864000, for xtables can have no more.",
+                "# Stricter than the policy is the limit of line 15: 1/day burst 1, for xtables can have no more.",
+                "# Stricter than the policy is the limit of line 19: 1000000/second burst 5, for xtables can have no more.",
+            ]
+        );
+        assert!(rendered.contains("--hashlimit-burst 864000 "), "{rendered}");
     }
 }

@@ -57,6 +57,9 @@ fn every_segment_address_and_service_can_be_found() {
     for (name, text) in [("tutorial.toml", TUTORIAL), ("branch.toml", BRANCH), ("office.toml", OFFICE)] {
         is_complete(name, &sound(name, text));
     }
+    // No part of a drawing.
+    let office = words_of(&html(&sound("office.toml", OFFICE).network(), None));
+    assert!(office.contains("/etc/segwall/collector-ca.pem"), "{office}");
     is_complete("fifty.toml", &sound("fifty.toml", &scale_policy(50)));
 }
 

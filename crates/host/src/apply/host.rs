@@ -146,6 +146,13 @@ pub trait Host {
     /// # Errors
     /// When they cannot be read.
     fn prove(&mut self, rules: Option<&Compiled>) -> Result<Verdict, HostError>;
+    /// Whether hosts on the quarantine's list go free, which no proof tells: it holds whoever is in the kernel's sets.
+    ///
+    /// # Errors
+    /// When the list or the sets cannot be read.
+    fn lets_go(&mut self) -> Result<bool, HostError> {
+        Ok(false)
+    }
     /// Starts the watchdog, which outlives us and leads the box back unless the journal is gone in time.
     ///
     /// # Errors

@@ -112,7 +112,7 @@ pub fn plan(host: &mut impl Host, compiled: &Compiled, take_over: bool) -> Resul
     }
     let inventory = host.inventory(&interest)?;
     let same = match &old {
-        Some(old) => old.program.script() == compiled.program.script() && holds(host, old)?,
+        Some(old) => old.program.script() == compiled.program.script() && holds(host, old)? && !host.lets_go()?,
         None => false,
     };
     let to = if same { previous } else { Some(compiled.number) };

@@ -4,6 +4,7 @@
 //! Sources: capabilities(7), `Documentation/userspace-api/landlock.rst` and `seccomp_filter.rst` of the kernel.
 
 mod calls;
+mod readable;
 
 use std::fs;
 use std::io;
@@ -24,6 +25,10 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::{self, Gid, Pid, Uid, fchown, fchownat, getppid, setgroups, setresgid, setresuid};
 use thiserror::Error;
 
+pub use readable::unreadable;
+
+/// Who reads packets unless told otherwise, where there is such a user: packages make it.
+pub const USER: &str = "segwall";
 /// The newest Landlock whose rights are asked for; an older kernel gives those it has.
 const LANDLOCK: ABI = ABI::V6;
 /// What is kept: netlink's multicast groups, NFLOG and large buffers need it.

@@ -30,7 +30,7 @@ use segwall_core::ruleset::At;
 
 pub use clock::weekday_zone_s;
 pub use closing::CLOSED_MAX;
-pub use examine::{Found, Look};
+pub use examine::{Found, Look, unreadable_tls};
 pub use files::Root;
 pub use lock::{LOCK, Lock};
 pub use services::{Direct, Init, Systemd};
@@ -188,6 +188,10 @@ impl Host for Linux {
 
     fn close(&mut self, unless_loaded: bool) -> Result<(), HostError> {
         self.close_box(unless_loaded)
+    }
+
+    fn lets_go(&mut self) -> Result<bool, HostError> {
+        Ok(!self.let_go()?.is_empty())
     }
 
     fn prove(&mut self, rules: Option<&Compiled>) -> Result<Verdict, HostError> {

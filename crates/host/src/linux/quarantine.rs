@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::thread;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use segwall_core::emit::nft::Program;
@@ -20,6 +22,8 @@ use crate::rtnl_dump;
 pub const LIST: &str = "/etc/segwall/quarantine";
 /// Who was cut off, and why, is for root.
 const MODE: u32 = 0o600;
+/// A release takes no longer to write its list, but on a disk that hangs.
+const RELEASE: Duration = Duration::from_millis(300);
 /// Connections are looked at again this often, for those that came in meanwhile.
 const ROUNDS_MAX: usize = 16;
 
@@ -54,12 +58,27 @@ impl Linux {
         ended
     }
 
-    /// Who is on the list, and whom the kernel lets pass all the same: somebody took them out of its sets by hand.
+    /// Who is on the list, and whom the kernel lets pass all the same: somebody took them out of its sets by hand, or a clock
+    /// that was set back makes the list's time longer than the kernel's.
     ///
     /// # Errors
     /// When the list or the sets cannot be read.
     pub fn let_go(&mut self) -> Result<BTreeSet<IpAddr>, HostError> {
+        let first = self.free()?;
+        if first.is_empty() {
+            return Ok(first);
+        }
+        // Whoever is released right now leaves the kernel a moment before the list.
+        thread::sleep(RELEASE);
+        let second = self.free()?;
+        Ok(first.intersection(&second).copied().collect())
+    }
+
+    fn free(&mut self) -> Result<BTreeSet<IpAddr>, HostError> {
         let list = self.quarantine_list()?;
+        if list.held.is_empty() {
+            return Ok(BTreeSet::new());
+        }
         let in_kernel = in_kernel()?;
         // Not before the kernel was asked: it counts from within the second that the list names, and so ends no earlier.
         let now_s = Timestamp::now().as_second();

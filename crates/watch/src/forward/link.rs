@@ -106,7 +106,9 @@ impl Stream {
     /// In TLS 1.3 we may send before the collector has looked at our certificate, and many say nothing when they end it.
     fn hint(&self) -> &'static str {
         match &self.tls {
-            Some(_) => "is it being restarted, or does it want a certificate of this box, or another one? Its log says",
+            Some(_) => {
+                "is it being restarted, or does it want a certificate of this box (`tls` of [log]), or another one? Its log says"
+            }
             None => MAY_BE_AWAY,
         }
     }

@@ -13,10 +13,12 @@ const POLL: Duration = Duration::from_millis(10);
 /// A collector that is told of the end has this long to say the same.
 const PARTING: Duration = Duration::from_secs(1);
 
-/// Sends lines, `tls` says how where the way is TLS. Over TCP and TLS they are delivered when the peer's TCP has acknowledged them all; over UDP when they are sent.
+/// Sends lines; `tls` says what TLS needs. Over UDP they are delivered when they are sent. Over TCP and TLS when the peer's TCP
+/// has acknowledged them all, and it then ended the connection as it should, or kept it for another second: syslog has no
+/// answer that would tell more.
 ///
 /// # Errors
-/// A sentence, when they are not delivered within this time, or the collector ends the connection.
+/// A sentence, when they are not acknowledged within this time, or the collector ends the connection before, or resets it.
 pub fn once(target: &Target, tls: &TlsOptions, lines: &[Line], within: Duration) -> Result<(), String> {
     let mut stream = match dial(target, within, within, tls).map_err(|error| error.to_string())? {
         Link::Udp(socket) => {
@@ -57,8 +59,9 @@ pub fn once(target: &Target, tls: &TlsOptions, lines: &[Line], within: Duration)
     }
 }
 
-/// Ends the connection, and waits for the collector to end it too: then it has read everything. One that takes its time has
-/// the lines all the same, for its kernel has acknowledged them; one that resets the connection may have thrown them away.
+/// Ends the connection, and waits for the collector to end it too, as one does that has read everything. One that takes its
+/// time has the lines all the same, for its kernel has acknowledged them; one that resets it may have thrown them away, and
+/// they are told again.
 fn end(stream: &mut Stream) -> Result<(), LinkError> {
     stream.finish()?;
     let begun = Instant::now();
@@ -118,8 +121,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let thrown = thread::spawn(move || {
-            // It waits for them, and ends without having read them: the kernel resets the connection.
-            listener.accept().unwrap().0.peek(&mut [0]).unwrap();
+            let stream = listener.accept().unwrap().0;
+            stream.peek(&mut [0]).unwrap();
+            // By now all is acknowledged, and the other side waits for our end. Theirs are unread: the kernel resets it.
+            thread::sleep(10 * POLL);
         });
         let target = Target { transport: Transport::Tcp, host: "127.0.0.1".to_owned(), port };
         let why = once(&target, &TlsOptions::default(), &[line("one")], Duration::from_secs(10)).unwrap_err();

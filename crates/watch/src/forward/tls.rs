@@ -56,7 +56,7 @@ impl From<&LogTls> for TlsOptions {
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// A file with certificates or a key.
-    #[error("cannot read {what} from {}: {source}; it must be a PEM file that the daemon may read", path.display())]
+    #[error("cannot read {what} from {}: {source}; it must be a PEM file that the user `segwall` may read", path.display())]
     File {
         /// What should be in it.
         what: &'static str,
@@ -124,7 +124,9 @@ pub fn explain(error: &Error, host: &str) -> String {
     match error {
         Error::InvalidCertificate(fault) => explain_certificate(fault, host),
         Error::AlertReceived(AlertDescription::CertificateRequired | AlertDescription::NoCertificate) => {
-            format!("the collector {host} asks for a certificate of this box; give the box one")
+            format!(
+                "the collector {host} asks for a certificate of this box; name one by `certificate` and `key` in `tls` of [log]"
+            )
         }
         Error::AlertReceived(
             AlertDescription::UnknownCA
@@ -195,7 +197,10 @@ mod tests {
     #[test]
     fn what_a_collector_says_of_our_certificate_is_explained() {
         let text = explain(&Error::AlertReceived(AlertDescription::CertificateRequired), "loghost");
-        assert_eq!(text, "the collector loghost asks for a certificate of this box; give the box one");
+        assert_eq!(
+            text,
+            "the collector loghost asks for a certificate of this box; name one by `certificate` and `key` in `tls` of [log]"
+        );
         let text = explain(&Error::AlertReceived(AlertDescription::UnknownCA), "loghost");
         assert!(text.contains("does not accept this box's certificate") && text.contains("its own log"), "{text}");
         let text = explain(&Error::AlertReceived(AlertDescription::InternalError), "loghost");

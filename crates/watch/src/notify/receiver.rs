@@ -153,8 +153,8 @@ impl Receiver {
             Self::Mail { to, smtp } => format!("mail {to} {smtp}"),
             Self::Webhook { url, .. } => format!("webhook {url}"),
             Self::Command(words) => format!("command {}", words.join("\0")),
-            Self::Syslog => "syslog".to_owned(),
-            Self::Collector { target, .. } => format!("syslog {target:?}"),
+            Self::Syslog => "syslog None".to_owned(),
+            Self::Collector { target, .. } => format!("syslog {:?}", Some(target)),
         };
         let hash = text
             .bytes()

@@ -2,8 +2,8 @@
 //!
 //! The whole `filter` table is ours, and the `nat` table where the policy translates anything; chains of our own begin
 //! with `sw_`. There are no sets: rules stand one after another, in one chain for each input interface, so that a packet
-//! passes only those of the interface it came by. Two things xtables cannot say are said more strictly: a limit's
-//! burst is at most what a day fills up, and no rule expires later than 2037. There is no quarantine: a box that runs these
+//! passes only those of the interface it came by. A limit is said more strictly where xtables cannot say it: its
+//! burst is at most what a day fills up, its rate at most a million; the head of the text names each. There is no quarantine: a box that runs these
 //! rules has no set to look hosts up in.
 
 mod filter;
@@ -17,6 +17,9 @@ use segwall_packetset::Family;
 
 use crate::ruleset::slots as schedule;
 use crate::ruleset::{At, Ruleset};
+
+/// How a line of the text begins that names a limit which is stricter here than the policy has it.
+pub const STRICTER: &str = "# Stricter than the policy is the limit";
 
 /// The text for `iptables-restore`.
 #[must_use]
@@ -43,6 +46,14 @@ fn restore(ruleset: &Ruleset, at: At, family: Family) -> String {
         out.push_str("# Make it again by ");
         out.push_str(&until.to_string());
         out.push_str(": then the time zone changes its offset or a rule expires.\n");
+    }
+    let of_rules = ruleset.rules.iter().filter_map(|rule| Some((format!("of line {}", rule.line), rule.limit?)));
+    for (whose, limit) in of_rules.chain([("of what is written down".to_owned(), ruleset.log_drops)]) {
+        let (rate, burst) = words::counted(&limit);
+        if (rate, burst) != (u64::from(limit.rate), u64::from(limit.burst)) {
+            let unit = limit.per.word();
+            out.push_str(&format!("{STRICTER} {whose}: {rate}/{unit} burst {burst}, for xtables can have no more.\n"));
+        }
     }
     filter::table(ruleset, at, family).write(&mut out);
     nat::table(ruleset, family).write(&mut out);

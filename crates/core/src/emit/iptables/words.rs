@@ -90,19 +90,29 @@ pub(super) fn within(slot: &Slot) -> String {
     words
 }
 
-/// A bucket by this name, for each source if the limit says so. Equal names are one bucket.
-pub(super) fn rate(name: &str, limit: &Limit) -> String {
-    const DAY_S: u64 = 24 * 60 * 60;
-    const RATE_MAX: u64 = 1_000_000;
-    let unit_s: u64 = match limit.per {
+const DAY_S: u64 = 24 * 60 * 60;
+
+fn unit_s(limit: &Limit) -> u64 {
+    match limit.per {
         TimeUnit::Second => 1,
         TimeUnit::Minute => 60,
         TimeUnit::Hour => 60 * 60,
         TimeUnit::Day => DAY_S,
-    };
+    }
+}
+
+/// Rate and burst as xtables can have them: never more than the limit says.
+pub(super) fn counted(limit: &Limit) -> (u64, u64) {
+    const RATE_MAX: u64 = 1_000_000;
     let rate = u64::from(limit.rate).clamp(1, RATE_MAX);
     // The kernel counts credits of at most a day.
-    let burst = u64::from(limit.burst).clamp(1, (DAY_S * rate / unit_s).max(1));
+    let burst = u64::from(limit.burst).clamp(1, (DAY_S * rate / unit_s(limit)).max(1));
+    (rate, burst)
+}
+
+/// A bucket by this name, for each source if the limit says so. Equal names are one bucket.
+pub(super) fn rate(name: &str, limit: &Limit) -> String {
+    let ((rate, burst), unit_s) = (counted(limit), unit_s(limit));
     let unit = limit.per.word();
     // Its table outlives the rules: another rate needs another name.
     let mut words = format!(

@@ -6,12 +6,16 @@ mod neighbours;
 mod store;
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 
 use segwall_core::doctor::{self, Conntrack, Facts, Rules, Subject, WallClock};
 use segwall_core::plan::{FileState, INTERFACES};
+use segwall_core::policy::Policy;
 
 use super::Linux;
 use crate::apply::{Compiled, HostError};
+use crate::confine::{self, User};
 use crate::{exec, sysctl};
 
 pub use kernel::Found;
@@ -34,6 +38,19 @@ const NFTABLES_CONF: &str = "/etc/conf.d/nftables";
 pub struct Look {
     /// Ask each segment whether somebody else has the box's address there: sends a frame, takes half a second.
     pub ask_neighbours: bool,
+}
+
+/// Files for TLS to a collector that the daemon cannot read, and why.
+///
+/// # Errors
+/// When it cannot be tried.
+pub fn unreadable_tls(policy: &Policy) -> io::Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for path in policy.log.tls.files() {
+        let why = confine::unreadable(User::named(confine::USER), Path::new(path))?;
+        found.extend(why.map(|why| (path.to_owned(), why)));
+    }
+    Ok(found)
 }
 
 impl Linux {
@@ -78,6 +95,7 @@ impl Linux {
             disk: store::disk(&self.root),
             settings_files: self.settings_files()?,
             log_files: self.log_files()?,
+            log_tls: unreadable_tls(subject.policy).ok(),
             interface_files: self.interface_files()?,
             programs,
             listeners: listeners::list(&doctor::SERVER_PORTS),
