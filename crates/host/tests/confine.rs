@@ -11,9 +11,10 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::thread;
 
-use segwall_host::confine::{User, confine};
+use segwall_host::confine::{User, confine, unreadable};
 
 const INSIDE: &str = "SEGWALL_TEST_CONFINED";
+const READABLE: &str = "SEGWALL_TEST_READABLE";
 
 fn main() -> ExitCode {
     if let Ok(dir) = env::var(INSIDE) {
@@ -35,7 +36,11 @@ fn main() -> ExitCode {
         std::os::unix::fs::symlink(place.path().join("others"), dir.join("link")).expect("a link");
         fs::hard_link(place.path().join("others"), dir.join("linked")).expect("a second name");
         let this = env::current_exe().expect("this program");
-        let done = Command::new(this).args(user).env(INSIDE, &dir).status().expect("a process");
+        let files = tempfile::tempdir_in("/run").expect("a directory");
+        make_files(files.path(), user.is_some(), &place.path().join("others"));
+        let mut inside = Command::new(this);
+        inside.args(user).env(INSIDE, &dir).env(READABLE, files.path());
+        let done = inside.status().expect("a process");
         failed += u32::from(!done.success());
         println!("test confined as {} ... {}", user.unwrap_or("root"), if done.success() { "ok" } else { "FAILED" });
     }
@@ -53,7 +58,12 @@ fn inside(dir: &Path, user: Option<&str>) {
         assert_ne!(owner(dir), 0);
         assert!(user.own(&dir.join("link")).is_err(), "a link was followed");
     }
+    let files = FILES.map(|name| Path::new(&env::var(READABLE).expect("files to read")).join(name));
+    let told = files.each_ref().map(|path| unreadable(user, path).expect("tried"));
     let confined = confine(user, &[dir], parent_id()).expect("confined");
+    let is_readable = files.map(|path| fs::read(path).is_ok());
+    assert_eq!(told.each_ref().map(Option::is_none), is_readable, "{told:?}");
+    assert_eq!(is_readable, [true, true, user.is_none(), user.is_none(), false, false]);
     assert_eq!(confined.missing, Vec::<String>::new());
     let status = fs::read_to_string("/proc/thread-self/status")
         .unwrap_or_else(|_| fs::read_to_string("/proc/self/status").expect("a status"));
@@ -73,6 +83,27 @@ fn inside(dir: &Path, user: Option<&str>) {
     }
     can(dir);
     cannot(dir, above, user.is_some());
+}
+
+/// Files where watching may read, as far as their owners let it.
+const FILES: [&str; 6] = ["open", "group", "secret", "below/open", "link", "missing"];
+
+fn make_files(place: &Path, is_other_user: bool, elsewhere: &Path) {
+    let of = |name: &str| place.join(name);
+    fs::create_dir(of("below")).expect("a directory");
+    for name in &FILES[..4] {
+        fs::write(of(name), "words").expect("a file");
+    }
+    let modes =
+        [("open", 0o644), ("group", 0o640), ("secret", 0o600), ("below/open", 0o644), ("below", 0o700), ("", 0o755)];
+    for (name, mode) in modes {
+        fs::set_permissions(of(name), fs::Permissions::from_mode(mode)).expect("a mode");
+    }
+    if is_other_user {
+        let group = nix::unistd::User::from_name("nobody").expect("users").expect("a user").gid;
+        nix::unistd::chown(&of("group"), None, Some(group)).expect("a group");
+    }
+    std::os::unix::fs::symlink(elsewhere, of("link")).expect("a link");
 }
 
 /// What watching takes.
