@@ -60,6 +60,8 @@ description="Keeps the rules of Segwall loaded"
 supervisor="supervise-daemon"
 command="/usr/bin/segwall"
 command_args="guard"
+# What it says of what went wrong; without this nobody reads it.
+error_logger="logger -t segwall-guard -p daemon.warning"
 respawn_delay="2"
 respawn_max="0"
 
@@ -82,6 +84,8 @@ supervisor="supervise-daemon"
 command="/usr/bin/segwall"
 # Such as --metrics 127.0.0.1:9273, in /etc/conf.d/segwall-watch.
 command_args="watch ${WATCH_OPTS}"
+# What it says of what went wrong; without this nobody reads it.
+error_logger="logger -t segwall-watch -p daemon.warning"
 extra_started_commands="reload"
 respawn_delay="2"
 respawn_max="0"
