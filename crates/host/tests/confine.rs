@@ -63,7 +63,8 @@ fn inside(dir: &Path, user: Option<&str>) {
     let confined = confine(user, &[dir], parent_id()).expect("confined");
     let is_readable = files.map(|path| fs::read(path).is_ok());
     assert_eq!(told.each_ref().map(Option::is_none), is_readable, "{told:?}");
-    assert_eq!(is_readable, [true, true, user.is_none(), user.is_none(), false, false]);
+    let (is_other, is_root) = (user.is_some(), user.is_none());
+    assert_eq!(is_readable, [true, true, is_other, is_root, is_root, false, false]);
     assert_eq!(confined.missing, Vec::<String>::new());
     let status = fs::read_to_string("/proc/thread-self/status")
         .unwrap_or_else(|_| fs::read_to_string("/proc/self/status").expect("a status"));
@@ -86,22 +87,30 @@ fn inside(dir: &Path, user: Option<&str>) {
 }
 
 /// Files where watching may read, as far as their owners let it.
-const FILES: [&str; 6] = ["open", "group", "secret", "below/open", "link", "missing"];
+const FILES: [&str; 7] = ["open", "group", "theirs", "secret", "below/open", "link", "missing"];
 
 fn make_files(place: &Path, is_other_user: bool, elsewhere: &Path) {
     let of = |name: &str| place.join(name);
     fs::create_dir(of("below")).expect("a directory");
-    for name in &FILES[..4] {
+    for name in &FILES[..5] {
         fs::write(of(name), "words").expect("a file");
     }
-    let modes =
-        [("open", 0o644), ("group", 0o640), ("secret", 0o600), ("below/open", 0o644), ("below", 0o700), ("", 0o755)];
+    let modes = [
+        ("open", 0o644),
+        ("group", 0o640),
+        ("theirs", 0o600),
+        ("secret", 0o600),
+        ("below/open", 0o644),
+        ("below", 0o700),
+        ("", 0o755),
+    ];
     for (name, mode) in modes {
         fs::set_permissions(of(name), fs::Permissions::from_mode(mode)).expect("a mode");
     }
+    let nobody = nix::unistd::User::from_name("nobody").expect("users").expect("a user");
+    nix::unistd::chown(&of("theirs"), Some(nobody.uid), None).expect("an owner");
     if is_other_user {
-        let group = nix::unistd::User::from_name("nobody").expect("users").expect("a user").gid;
-        nix::unistd::chown(&of("group"), None, Some(group)).expect("a group");
+        nix::unistd::chown(&of("group"), None, Some(nobody.gid)).expect("a group");
     }
     std::os::unix::fs::symlink(elsewhere, of("link")).expect("a link");
 }

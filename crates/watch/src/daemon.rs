@@ -333,19 +333,18 @@ impl Daemon<'_> {
         Ok(())
     }
 
-    /// Of receivers that take nothing.
+    /// Of receivers that take nothing. Two of one name are told apart by nobody.
     fn complain(&mut self) {
-        let mut receivers: BTreeMap<String, Option<String>> = BTreeMap::new();
-        let failures = self.remote.iter().map(|remote| (remote.name(), remote.failure()));
-        let errors = self.workers.iter().map(|worker| (worker.name().to_owned(), worker.counts().last_error()));
-        for (name, why) in failures.chain(errors) {
-            // Two of one name are told apart by nobody.
+        let mut receivers: BTreeMap<String, (Option<String>, u64)> = BTreeMap::new();
+        let collector = self.remote.iter().map(|remote| (remote.name(), remote.standing()));
+        let told = self.workers.iter().map(|worker| (worker.name().to_owned(), worker.counts().standing()));
+        for (name, (why, sent)) in collector.chain(told) {
             let known = receivers.entry(name).or_default();
-            *known = known.take().or(why);
+            *known = (known.0.take().or(why), known.1 + sent);
         }
         self.complaints.keep(|who| receivers.contains_key(who));
-        for (who, why) in &receivers {
-            if let Some(sentence) = self.complaints.hear(who, why.as_deref(), Instant::now()) {
+        for (who, (why, sent)) in &receivers {
+            if let Some(sentence) = self.complaints.hear(who, why.as_deref(), *sent, Instant::now()) {
                 self.outside.said(&sentence);
             }
         }

@@ -19,6 +19,7 @@ use crate::network::Network;
 pub struct Remote {
     forwarder: Forwarder,
     target: String,
+    is_udp: bool,
     hostname: String,
 }
 
@@ -32,7 +33,8 @@ impl Remote {
         let forwarder = Forwarder::start(Target::try_from(log)?, &options)?;
         let hostname =
             nix::unistd::gethostname().map_or_else(|_| "-".to_owned(), |name| name.to_string_lossy().into_owned());
-        Ok(Self { forwarder, target: format!("{}:{}", log.host, log.port), hostname })
+        let target = format!("{}:{}", log.host, log.port);
+        Ok(Self { forwarder, target, is_udp: log.scheme == "udp", hostname })
     }
 
     /// A packet. Never waits.
@@ -107,14 +109,15 @@ impl Remote {
         format!("the log's collector {}", self.target)
     }
 
-    /// Why it is not there now, once that is known.
+    /// Why it is not there now, once that is known; and how many messages it took. None by UDP, where nobody knows.
     #[must_use]
-    pub fn failure(&self) -> Option<String> {
+    pub fn standing(&self) -> (Option<String>, u64) {
         let numbers = self.numbers();
-        match numbers.connection {
+        let why = match numbers.connection {
             Connection::Up { .. } => None,
             Connection::Down { .. } => numbers.last_failure.map(|failure| failure.text),
-        }
+        };
+        (why, if self.is_udp { 0 } else { numbers.sent })
     }
 
     /// What became of messages.

@@ -1,6 +1,7 @@
 //! What was seen on a box.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::plan::Inventory;
@@ -35,7 +36,7 @@ pub struct Facts {
     /// Files of rsyslog, by path, but for ours.
     pub log_files: BTreeMap<String, String>,
     /// Files for TLS to a collector that the daemon cannot read, and why.
-    pub log_tls: Option<Vec<(String, String)>>,
+    pub log_tls: Option<Vec<(String, Unreadable)>>,
     /// Files of ifupdown, by path, ours among them.
     pub interface_files: BTreeMap<String, String>,
     /// Programs that are installed, of those that were looked for.
@@ -46,6 +47,27 @@ pub struct Facts {
     pub leases: Option<BTreeMap<String, Leases>>,
     /// Addresses of the box that somebody else answers for; `None`: nobody was asked.
     pub duplicates: Option<Vec<Duplicate>>,
+}
+
+/// Why somebody cannot read a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unreadable {
+    /// There is none.
+    Missing,
+    /// A link leads to this place, where they may read nothing.
+    Elsewhere(String),
+    /// It is not theirs to read, or a directory above it not theirs to pass.
+    Refused,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("there is no such file"),
+            Self::Elsewhere(place) => write!(f, "it leads to {place}, where the daemon may read nothing"),
+            Self::Refused => f.write_str("the user segwall may not read it, or not pass a directory above it"),
+        }
+    }
 }
 
 /// How the kernel's rules compare with the confirmed generation.

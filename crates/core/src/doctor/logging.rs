@@ -2,7 +2,7 @@
 //! away. And a copy that cannot begin.
 
 use super::check::{Checks, Fault};
-use super::{Facts, Subject};
+use super::{Facts, Subject, Unreadable};
 
 pub(super) fn check(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
     blocks(checks, facts);
@@ -20,11 +20,18 @@ fn tls(checks: &mut Checks, subject: &Subject<'_>, facts: &Facts) {
             "run `segwall doctor` as root",
         );
     };
-    let fault = |(path, why): &(String, String)| {
+    let fault = |(path, why): &(String, Unreadable)| {
+        let next = match why {
+            Unreadable::Missing => "put it there, or name another in `tls` of [log]",
+            Unreadable::Elsewhere(_) => "copy the file itself below /etc",
+            Unreadable::Refused => {
+                "let the group segwall read it, by chgrp and chmod 640, and pass the directories above it"
+            }
+        };
         Fault::new(
             format!("the daemon cannot read {path}: {why}"),
-            "nothing is sent by TLS without it; messages wait in the spool",
-            format!("chgrp segwall {path}; chmod 640 {path}; let the group pass the directories above it"),
+            "nothing is sent by TLS without it; what is to be sent waits",
+            next,
         )
     };
     checks.faults("log-tls", unreadable.iter().map(fault).collect(), "the daemon can read the files for TLS");

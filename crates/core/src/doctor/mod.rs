@@ -32,7 +32,8 @@ pub use conntrack::{COUNT as CONNTRACK_COUNT, MAX as CONNTRACK_MAX};
 pub use dhcp::SERVER_PORTS;
 pub use edited::edited;
 pub use facts::{
-    Conntrack, Disk, Duplicate, Facts, ForeignTable, Held, Lbu, Leases, Listener, Rules, Transaction, WallClock,
+    Conntrack, Disk, Duplicate, Facts, ForeignTable, Held, Lbu, Leases, Listener, Rules, Transaction, Unreadable,
+    WallClock,
 };
 pub use names::{CHECKS, explain};
 pub use programs::{Program, programs};

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use healthy::Patient;
 use segwall_core::doctor::{
-    CHECKS, Conntrack, Disk, Duplicate, ForeignTable, Lbu, Listener, Rules, State, Transaction,
+    CHECKS, Conntrack, Disk, Duplicate, ForeignTable, Lbu, Listener, Rules, State, Transaction, Unreadable,
 };
 use segwall_core::emit::System;
 use segwall_core::plan::{FORWARD_V4, FORWARD_V6, ServiceState};
@@ -219,7 +219,7 @@ const FAULTS: &[Fault] = &[
     ("applied", |p| p.facts.held.as_mut().expect("held").same_policy = Some(false), "segwall plan"),
     ("waiting", |p| p.facts.transaction = Transaction::Waits { generation: 8, left_s: Some(77) }, "77 s"),
     ("stuck", |p| p.facts.transaction = Transaction::Stuck(8), "segwall rollback"),
-    ("log-tls", log_tls, "chgrp segwall /etc/segwall/gateway.key"),
+    ("log-tls", log_tls, "let the group segwall read it"),
     (
         "quarantine",
         |p| p.facts.let_go = Some((10..30).map(|n| Ipv4Addr::new(10, 10, 10, n).into()).collect()),
@@ -234,8 +234,7 @@ const FAULTS: &[Fault] = &[
 
 fn log_tls(patient: &mut Patient) {
     patient.policy.log.tls.ca = Some("/etc/segwall/collector-ca.pem".to_owned());
-    let why = "the user who watches may not read it".to_owned();
-    patient.facts.log_tls = Some(vec![("/etc/segwall/gateway.key".to_owned(), why)]);
+    patient.facts.log_tls = Some(vec![("/etc/segwall/gateway.key".to_owned(), Unreadable::Refused)]);
 }
 
 #[test]

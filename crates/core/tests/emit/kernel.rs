@@ -58,11 +58,33 @@ fn can_run(program: &str) -> bool {
 
 fn example(name: &str) -> segwall_core::ruleset::Ruleset {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/").to_owned() + name;
-    let source = Source::new(name, std::fs::read_to_string(&path).expect("the examples are there"));
+    lowered(name, &std::fs::read_to_string(&path).expect("the examples are there"))
+}
+
+fn lowered(name: &str, text: &str) -> segwall_core::ruleset::Ruleset {
+    let source = Source::new(name, text);
     let context = Context { today: "2026-11-22".parse().expect("a date"), timezone: jiff::tz::TimeZone::UTC };
     let loaded = load(&source, &context);
     let policy = loaded.policy.unwrap_or_else(|| panic!("{name}: {:?}", loaded.diagnostics));
     lower(&policy, &source, &jiff::tz::TimeZone::UTC)
+}
+
+/// Limits of which xtables takes some less than they say.
+pub fn limited() -> segwall_core::ruleset::Ruleset {
+    let segment = |name: &str, number: u8| {
+        format!("[segments.{name}]\ninterface = \"eth{number}\"\nsubnets = [\"10.0.{number}.0/24\"]\n")
+    };
+    let rule = |limit: &str| format!("[[accept]]\nfrom = \"lan\"\nto = \"dmz\"\nlimit = \"{limit}\"\n");
+    let limits = [
+        "10/second burst 4294967295",
+        "10/second burst 864000",
+        "1/day",
+        "2000000/second",
+        "20/day burst 20",
+        "100/second burst 4294967295",
+    ];
+    let text = format!("{}{}{}", segment("lan", 1), segment("dmz", 2), limits.map(rule).concat());
+    lowered("limits.toml", &text)
 }
 
 const EXAMPLES: [&str; 4] = ["tutorial.toml", "branch.toml", "home.toml", "office.toml"];
@@ -241,6 +263,7 @@ fn iptables_restore_takes_examples_and_random_policies() {
     }
     let mut choices = Seeded(SEED + 1);
     let mut rulesets: Vec<_> = EXAMPLES.iter().map(|name| (example(name), now(), (*name).to_owned())).collect();
+    rulesets.push((limited(), now(), "limits".to_owned()));
     for _ in 0..full(POLICIES / 3) {
         let policy = random_policy(&mut |bound| choices.below(bound));
         let at = instant(&mut |bound| choices.below(bound));

@@ -112,7 +112,7 @@ pub fn plan(host: &mut impl Host, compiled: &Compiled, take_over: bool) -> Resul
     }
     let inventory = host.inventory(&interest)?;
     let same = match &old {
-        Some(old) => old.program.script() == compiled.program.script() && holds(host, old)? && !host.lets_go()?,
+        Some(old) => old.program.script() == compiled.program.script() && holds(host, old)? && !lets_go(host),
         None => false,
     };
     let to = if same { previous } else { Some(compiled.number) };
@@ -131,6 +131,11 @@ pub fn plan(host: &mut impl Host, compiled: &Compiled, take_over: bool) -> Resul
 fn taken(foreign: &[Foreign]) -> Taken {
     let all = |list: fn(&Foreign) -> &Vec<Change>| foreign.iter().flat_map(list).cloned().collect();
     Taken { before: all(|one| &one.before), after: all(|one| &one.after) }
+}
+
+/// One that does not tell is loaded anew, which says why it cannot be.
+fn lets_go(host: &mut impl Host) -> bool {
+    host.lets_go().unwrap_or(true)
 }
 
 fn holds(host: &mut impl Host, rules: &Compiled) -> Result<bool, HostError> {

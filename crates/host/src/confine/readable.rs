@@ -1,36 +1,52 @@
-//! Whether who gave everything up can still read a file, told without giving anything up.
+//! Whether who gave everything up can still read a file, told without giving anything up for good.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
+
+use caps::CapSet;
+use segwall_core::doctor::Unreadable;
 
 use super::{READ, User};
 
-/// Why a user who has given up all files but those that watching takes cannot read one; `None`: they can. Root alone can ask
-/// for another user.
+/// Why a user who has given up all files but those that watching takes, and root's rights, cannot read one; `None`: they can.
+/// Without a user it is who asks. Root alone can ask.
 ///
 /// # Errors
 /// When it cannot be tried.
-pub fn unreadable(user: Option<User>, path: &Path) -> io::Result<Option<String>> {
+pub fn unreadable(user: Option<User>, path: &Path) -> io::Result<Option<Unreadable>> {
     let file = match fs::canonicalize(path) {
-        Ok(file) => file,
-        Err(error) => return Ok(Some(error.to_string())),
+        Ok(file) if file.is_file() => file,
+        _ => return Ok(Some(Unreadable::Missing)),
     };
-    if !file.is_file() {
-        return Ok(Some("it is no file".to_owned()));
-    }
     if !READ.iter().any(|dir| file.starts_with(dir)) {
-        let where_to = file.display();
-        return Ok(Some(format!("it leads to {where_to}, and who watches may read nothing there")));
+        return Ok(Some(Unreadable::Elsewhere(file.display().to_string())));
     }
-    let Some(user) = user else { return Ok(None) };
-    // The kernel's own answer, which knows of lists of access rights and of directories on the way. A command that is given a
-    // user leaves all groups.
+    // The kernel's own answer, which knows of lists of access rights and of directories on the way.
+    let is_open = match user {
+        Some(user) => opens_as(user, &file)?,
+        None => opens_without_rights(&file)?,
+    };
+    Ok((!is_open).then_some(Unreadable::Refused))
+}
+
+/// A command that is given a user leaves all groups.
+fn opens_as(user: User, file: &Path) -> io::Result<bool> {
     let mut open = Command::new("/bin/sh");
-    open.args(["-c", "exec 3<\"$1\"", "sh"]).arg(&file).uid(user.uid.as_raw()).gid(user.gid.as_raw());
-    let said = open.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
-    let why = "the user who watches may not read it, or not pass a directory above it";
-    Ok((!said.success()).then(|| why.to_owned()))
+    open.args(["-c", "exec 3<\"$1\"", "sh"]).arg(file).uid(user.uid.as_raw()).gid(user.gid.as_raw());
+    Ok(open.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?.success())
+}
+
+/// Capabilities are a thread's own.
+fn opens_without_rights(file: &Path) -> io::Result<bool> {
+    thread::scope(|scope| {
+        let tried = scope.spawn(|| {
+            caps::clear(None, CapSet::Effective).map_err(io::Error::other)?;
+            Ok(File::open(file).is_ok())
+        });
+        tried.join().unwrap_or_else(|_| Err(io::Error::other("the thread that tries it ended")))
+    })
 }

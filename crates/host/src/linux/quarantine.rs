@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::thread;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use segwall_core::emit::nft::Program;
@@ -22,8 +20,6 @@ use crate::rtnl_dump;
 pub const LIST: &str = "/etc/segwall/quarantine";
 /// Who was cut off, and why, is for root.
 const MODE: u32 = 0o600;
-/// A release takes no longer to write its list, but on a disk that hangs.
-const RELEASE: Duration = Duration::from_millis(300);
 /// Connections are looked at again this often, for those that came in meanwhile.
 const ROUNDS_MAX: usize = 16;
 
@@ -64,17 +60,6 @@ impl Linux {
     /// # Errors
     /// When the list or the sets cannot be read.
     pub fn let_go(&mut self) -> Result<BTreeSet<IpAddr>, HostError> {
-        let first = self.free()?;
-        if first.is_empty() {
-            return Ok(first);
-        }
-        // Whoever is released right now leaves the kernel a moment before the list.
-        thread::sleep(RELEASE);
-        let second = self.free()?;
-        Ok(first.intersection(&second).copied().collect())
-    }
-
-    fn free(&mut self) -> Result<BTreeSet<IpAddr>, HostError> {
         let list = self.quarantine_list()?;
         if list.held.is_empty() {
             return Ok(BTreeSet::new());
@@ -83,20 +68,30 @@ impl Linux {
         // Not before the kernel was asked: it counts from within the second that the list names, and so ends no earlier.
         let now_s = Timestamp::now().as_second();
         let on_list = list.held.iter().filter(|held| held.left(now_s) != Left::Ended).map(|held| held.addr);
-        Ok(on_list.filter(|addr| !in_kernel.contains(addr)).collect())
+        let free: BTreeSet<IpAddr> = on_list.filter(|addr| !in_kernel.contains(addr)).collect();
+        if free.is_empty() {
+            return Ok(free);
+        }
+        // Whoever was released meanwhile left the list before the kernel.
+        let still: BTreeSet<IpAddr> = self.quarantine_list()?.held.iter().map(|held| held.addr).collect();
+        Ok(free.intersection(&still).copied().collect())
     }
 
     /// Lets addresses go.
     ///
     /// # Errors
-    /// When the kernel refuses, or the list cannot be written.
+    /// When the list cannot be written, or the kernel refuses: then they are held as before.
     pub fn release(&mut self, addresses: &[IpAddr]) -> Result<(), HostError> {
-        let script: String = addresses.iter().copied().map(quarantine::release).collect();
-        self.nft_load(&script)
-            .map_err(|error| HostError::new("release the host; are Segwall's rules loaded?", error))?;
-        let mut list = self.quarantine_list()?;
+        let before = self.quarantine_list()?;
+        let mut list = before.clone();
         list.take(addresses, Timestamp::now().as_second());
-        self.keep(&list)
+        // The list first: what ends in between holds somebody too long, and shows them.
+        self.keep(&list)?;
+        let script: String = addresses.iter().copied().map(quarantine::release).collect();
+        self.nft_load(&script).map_err(|error| {
+            let _ = self.keep(&before);
+            HostError::new("release the host; are Segwall's rules loaded?", error)
+        })
     }
 
     /// Text for the transaction that loads rules: whoever is on the list is held from the first packet on.

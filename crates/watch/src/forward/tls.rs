@@ -56,7 +56,7 @@ impl From<&LogTls> for TlsOptions {
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// A file with certificates or a key.
-    #[error("cannot read {what} from {}: {source}; it must be a PEM file that the user `segwall` may read", path.display())]
+    #[error("cannot read {what} from {}: {source}; it must be a PEM file that the daemon may read", path.display())]
     File {
         /// What should be in it.
         what: &'static str,

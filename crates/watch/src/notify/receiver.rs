@@ -8,8 +8,8 @@ use thiserror::Error;
 
 use super::digest::{document, message};
 use super::{Notice, Runs, command, mail, syslog, webhook};
-use crate::forward::Target;
 use crate::forward::tls::TlsOptions;
+use crate::forward::{Target, Transport};
 
 /// A message was not taken.
 #[derive(Debug, Error)]
@@ -123,6 +123,12 @@ impl Receiver {
                 target.map(|target| Self::Collector { target, tls: tls.into() })
             }
         }
+    }
+
+    /// Whether it is a collector by TLS.
+    #[must_use]
+    pub fn is_by_tls(&self) -> bool {
+        matches!(self, Self::Collector { target, .. } if target.transport == Transport::Tls)
     }
 
     /// In words, without what may be secret.

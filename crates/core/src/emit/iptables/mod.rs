@@ -3,7 +3,7 @@
 //! The whole `filter` table is ours, and the `nat` table where the policy translates anything; chains of our own begin
 //! with `sw_`. There are no sets: rules stand one after another, in one chain for each input interface, so that a packet
 //! passes only those of the interface it came by. A limit is said more strictly where xtables cannot say it: its
-//! burst is at most what a day fills up, its rate at most a million; the head of the text names each. There is no quarantine: a box that runs these
+//! burst is at most what a day fills up, and a million; its rate at most a million. The head of the text names each. There is no quarantine: a box that runs these
 //! rules has no set to look hosts up in.
 
 mod filter;
@@ -15,8 +15,15 @@ mod words;
 
 use segwall_packetset::Family;
 
+use crate::policy::Limit;
 use crate::ruleset::slots as schedule;
 use crate::ruleset::{At, Ruleset};
+
+/// A limit as the text has it.
+#[must_use]
+pub fn written(limit: &Limit) -> Limit {
+    words::written(limit)
+}
 
 /// How a line of the text begins that names a limit which is stricter here than the policy has it.
 pub const STRICTER: &str = "# Stricter than the policy is the limit";
@@ -49,10 +56,10 @@ fn restore(ruleset: &Ruleset, at: At, family: Family) -> String {
     }
     let of_rules = ruleset.rules.iter().filter_map(|rule| Some((format!("of line {}", rule.line), rule.limit?)));
     for (whose, limit) in of_rules.chain([("of what is written down".to_owned(), ruleset.log_drops)]) {
-        let (rate, burst) = words::counted(&limit);
-        if (rate, burst) != (u64::from(limit.rate), u64::from(limit.burst)) {
-            let unit = limit.per.word();
-            out.push_str(&format!("{STRICTER} {whose}: {rate}/{unit} burst {burst}, for xtables can have no more.\n"));
+        let Limit { rate, per, burst, .. } = written(&limit);
+        if (rate, burst) != (limit.rate, limit.burst) {
+            let unit = per.word();
+            out.push_str(&format!("{STRICTER} {whose}: {rate}/{unit} burst {burst} is what xtables takes.\n"));
         }
     }
     filter::table(ruleset, at, family).write(&mut out);

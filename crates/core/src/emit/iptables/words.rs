@@ -101,18 +101,22 @@ fn unit_s(limit: &Limit) -> u64 {
     }
 }
 
-/// Rate and burst as xtables can have them: never more than the limit says.
-pub(super) fn counted(limit: &Limit) -> (u64, u64) {
-    const RATE_MAX: u64 = 1_000_000;
-    let rate = u64::from(limit.rate).clamp(1, RATE_MAX);
+/// A limit as it is written: never more than it says, and no more than xtables takes (`XT_HASHLIMIT_BURST_MAX` and
+/// `XT_HASHLIMIT_SCALE_v2`).
+pub(super) fn written(limit: &Limit) -> Limit {
+    const RATE_MAX: u32 = 1_000_000;
+    const BURST_MAX: u64 = 1_000_000;
+    let rate = limit.rate.clamp(1, RATE_MAX);
     // The kernel counts credits of at most a day.
-    let burst = u64::from(limit.burst).clamp(1, (DAY_S * rate / unit_s(limit)).max(1));
-    (rate, burst)
+    let of_a_day = DAY_S * u64::from(rate) / unit_s(limit);
+    let burst_max = u32::try_from(of_a_day.clamp(1, BURST_MAX)).unwrap_or(u32::MAX);
+    Limit { rate, burst: limit.burst.clamp(1, burst_max), ..*limit }
 }
 
 /// A bucket by this name, for each source if the limit says so. Equal names are one bucket.
 pub(super) fn rate(name: &str, limit: &Limit) -> String {
-    let ((rate, burst), unit_s) = (counted(limit), unit_s(limit));
+    let limit = written(limit);
+    let (rate, burst, unit_s) = (u64::from(limit.rate), u64::from(limit.burst), unit_s(&limit));
     let unit = limit.per.word();
     // Its table outlives the rules: another rate needs another name.
     let mut words = format!(

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use segwall_core::doctor::{self, Conntrack, Facts, Rules, Subject, WallClock};
+use segwall_core::doctor::{self, Conntrack, Facts, Rules, Subject, Unreadable, WallClock};
 use segwall_core::plan::{FileState, INTERFACES};
 use segwall_core::policy::Policy;
 
@@ -44,7 +44,7 @@ pub struct Look {
 ///
 /// # Errors
 /// When it cannot be tried.
-pub fn unreadable_tls(policy: &Policy) -> io::Result<Vec<(String, String)>> {
+pub fn unreadable_tls(policy: &Policy) -> io::Result<Vec<(String, Unreadable)>> {
     let mut found = Vec::new();
     for path in policy.log.tls.files() {
         let why = confine::unreadable(User::named(confine::USER), Path::new(path))?;
