@@ -19,7 +19,8 @@ use crate::{json, out};
 /// Show in what the box differs from the generation that holds
 ///
 /// Rules are compared by what they mean, for every packet; files, interfaces, addresses, settings and services by what they
-/// are; and who is on the quarantine's list with whom the kernel holds. Exit codes: 0 no drift, 1 drift, 3 it cannot be proved that there is none.
+/// are; and who is on the quarantine's list with whom the kernel holds. Exit codes: 0 no drift, 1 drift, 3 it cannot be proved
+/// that there is none.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   segwall drift

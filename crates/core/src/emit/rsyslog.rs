@@ -19,7 +19,8 @@ const QUEUE_DISK_MIB: u32 = 64;
 /// Seconds between two tries to reach the collector.
 const RETRY_S: u32 = 10;
 
-/// Certificates that a TLS collector's may be signed by, unless the policy names others: where Alpine's and Debian's ca-certificates put them.
+/// Certificates that a TLS collector's may be signed by, unless the policy names others: where Alpine's and Debian's
+/// ca-certificates put them.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 pub(super) fn artifact(input: &Input<'_>) -> Artifact {

@@ -3,8 +3,8 @@
 //! The whole `filter` table is ours, and the `nat` table where the policy translates anything; chains of our own begin
 //! with `sw_`. There are no sets: rules stand one after another, in one chain for each input interface, so that a packet
 //! passes only those of the interface it came by. A limit is said more strictly where xtables cannot say it: its
-//! burst is at most what a day fills up, and a million; its rate at most a million. The head of the text names each. There is no quarantine: a box that runs these
-//! rules has no set to look hosts up in.
+//! burst is at most what a day fills up, and a million; its rate at most a million. The head of the text names each. There is
+//! no quarantine: a box that runs these rules has no set to look hosts up in.
 
 mod filter;
 mod nat;
